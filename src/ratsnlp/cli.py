@@ -1,0 +1,155 @@
+"""The command `ratsnlp`: the three verbs without a notebook. Heavy imports wait until a verb runs, so `--help` is quick."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ratsnlp import __version__
+from ratsnlp.nlpbook.errors import RatsnlpError
+from ratsnlp.nlpbook.recipes import RECIPES, Recipe
+from ratsnlp.nlpbook.settings import build_options, merge_settings
+
+USER_MISTAKE = 2
+
+
+def main() -> None:
+    """Run the command. A user's mistake ends in one message and exit status 2."""
+    try:
+        command.main(standalone_mode=True, prog_name="ratsnlp")
+    except RatsnlpError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(USER_MISTAKE)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def command() -> None:
+    """Train, evaluate and serve Korean language models."""
+
+
+@command.group()
+def train() -> None:
+    """Train a model: ratsnlp train TASK [CONFIG.json|yaml] [--setting value ...]."""
+
+
+def build_train_command(name: str, recipe: Recipe) -> click.Command:
+    """Return `ratsnlp train NAME`, with one option for each setting of the task."""
+
+    def run(config: str | None, restart: bool, **flags: Any) -> None:
+        from ratsnlp.nlpbook import pipeline
+        from ratsnlp.nlpbook.logs import show_messages
+
+        show_messages()
+        start = time.perf_counter()
+        args = merge_settings(
+            recipe.load("arguments"),
+            config,
+            flags,
+            downstream_task_name=recipe.task_name,
+            downstream_corpus_name=next(iter(recipe.corpora)),
+            downstream_model_dir=f"checkpoint-{name}",
+        )
+        best = pipeline.train(name, args, restart)
+        tell_result(best, time.perf_counter() - start)
+
+    help_text = f"Train {recipe.task_name}. CONFIG is a JSON or YAML file of settings; flags win over it."
+    return LazyTrainCommand(name, recipe=recipe, callback=run, help=help_text)
+
+
+class LazyTrainCommand(click.Command):
+    """A train command whose options are made from the settings class when they are asked for."""
+
+    def __init__(self, name: str, *, recipe: Recipe, callback: Callable[..., Any], help: str):  # noqa: A002
+        super().__init__(name, callback=callback, help=help, no_args_is_help=False)
+        self.recipe = recipe
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return CONFIG, --restart, and one option for each setting."""
+        if not self.params:
+            restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start anew")
+            config = click.Argument(["config"], required=False)
+            self.params = [config, restart, *build_options(self.recipe.load("arguments"))]
+        return super().get_params(ctx)
+
+
+for task_name, task_recipe in RECIPES.items():
+    train.add_command(build_train_command(task_name, task_recipe))
+
+
+def tell_result(best: Path, seconds: float) -> None:
+    """Say what came out of a training, and what to do with it."""
+    from ratsnlp.nlpbook.checkpoints import read_description
+    from ratsnlp.nlpbook.logs import is_first_process
+
+    if not is_first_process():
+        return
+    metrics = read_description(best)["metrics"]
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("val_"))
+    click.echo(f"best checkpoint: {best}\n{shown}\ntook {seconds / 60:.1f} minutes{peak_memory()}")
+    folder = best.parent
+    click.echo(f"next: ratsnlp evaluate {folder}   ratsnlp predict {folder} TEXT   ratsnlp serve {folder}")
+
+
+def peak_memory() -> str:
+    """Say the most memory this process held, where the system tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return ""
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return f", at most {held / 2**30:.2f} GiB of memory"
+
+
+FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+
+
+@command.command()
+@FOLDER
+@click.option("--downstream_corpus_root_dir", help="where the corpus is now  [default: as at training]")
+@click.option("--mode", default="test", help="split to score", show_default=True)
+def evaluate(folder: Path, downstream_corpus_root_dir: str | None, mode: str) -> None:
+    """Score a trained model on a split, and write DIR/evaluation."""
+    from ratsnlp.nlpbook import pipeline
+
+    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode)))
+    click.echo(f"\nwritten: {folder / 'evaluation'}: metrics.json, predictions.tsv, mistakes.tsv, confusion.png")
+
+
+@command.command()
+@FOLDER
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+def predict(folder: Path, texts: tuple[str, ...]) -> None:
+    """Answer texts, or the lines of standard input, as JSON lines."""
+    from ratsnlp.nlpbook import pipeline
+
+    lines = list(texts) or [line for line in (raw.strip() for raw in click.get_text_stream("stdin")) if line]
+    for answer in pipeline.load_predictor(folder)(lines) if lines else ():
+        click.echo(json.dumps(answer, ensure_ascii=False))
+
+
+@command.command()
+@FOLDER
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in")
+@click.option("--port", default=5000, show_default=True, help="0 takes a free one")
+def serve(folder: Path, host: str, port: int) -> None:
+    """Put a trained model behind a page."""
+    from ratsnlp.nlpbook import pipeline
+    from ratsnlp.nlpbook.logs import show_messages
+
+    show_messages()
+    pipeline.build_app(folder).run(host=host, port=port)
+
+
+@command.command()
+@click.option("--folder", default="demo-model", type=click.Path(path_type=Path), show_default=True, help="model folder")
+@click.option("--serve", "opens_page", is_flag=True, help="open the page at the end")
+def demo(folder: Path, opens_page: bool) -> None:
+    """Train a small model on built-in reviews, score it, let it answer: offline, in a minute or two."""
+    from ratsnlp.nlpbook.demo import run_demo
+
+    run_demo(folder, opens_page)

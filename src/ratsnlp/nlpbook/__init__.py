@@ -1,0 +1,5 @@
+"""What the cells call as `nlpbook.X`. Names are resolved when they are used, so `from ratsnlp import nlpbook` costs nothing."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

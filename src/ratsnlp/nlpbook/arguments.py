@@ -1,0 +1,128 @@
+"""The settings of every task: one base for training, one for deploying. A task's own class holds only its differences."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+
+from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg, load_arguments
+
+
+
+IN_COLAB = "COLAB_RELEASE_TAG" in os.environ
+CORPUS_ROOT = "/content/Korpora" if IN_COLAB else str(platformdirs.user_cache_path("ratsnlp") / "corpora")
+
+Count = Annotated[int, AtLeast(1)]
+
+
+@dataclass(kw_only=True)
+class TrainArguments(Arguments):
+    """Settings shared by every training notebook, the published ones first. Lengths count tokens."""
+
+    pretrained_model_name: str = arg("beomi/kcbert-base", "Hugging Face model name, or a local folder")
+    downstream_task_name: str = arg("document-classification", "what is learnt; the model folder remembers it")
+    downstream_corpus_name: str | None = arg(None, "corpus to read, for example nsmc")
+    downstream_corpus_root_dir: str = arg(
+        CORPUS_ROOT, "folder that holds one folder per corpus", shown="/content/Korpora on Colab, else the user cache"
+    )
+    downstream_model_dir: str | None = arg(None, "folder to which checkpoints, curves and scores go")
+    max_seq_length: Annotated[int, AtLeast(4)] = arg(128, "tokens per example, [CLS] and [SEP] included")
+    save_top_k: Count = arg(1, "how many of the best checkpoints to keep")
+    monitor: str = arg("min val_loss", "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1'")
+    seed: Annotated[int, Range(0, 2**32 - 1)] | None = arg(None, "same seed, same run")
+    overwrite_cache: bool = arg(False, "make the features anew even where a fitting file exists")
+    force_download: bool = arg(False, "fetch the corpus even where it is already in place")
+    test_mode: bool = arg(False, "rehearse: a few batches of one epoch, everything saved as in a full run")
+    learning_rate: Annotated[float, Range(0, open_low=True)] = arg(5e-5, "highest learning rate of the schedule")
+    epochs: Count = arg(3, "passes over the training data")
+    batch_size: Count = arg(32, "examples per step and device")
+    cpu_workers: Annotated[int, AtLeast(0)] = arg(0, "loader processes; 0 reads in the main one: features are memory-mapped")
+    fp16: bool = arg(False, "half precision: float16 on a GPU, bfloat16 on a TPU or CPU")
+    tpu_cores: Annotated[int, AtLeast(0)] = arg(0, "TPU cores to use where there is a TPU")
+
+    scheduler: Literal["exponential", "linear", "cosine", "constant"] = arg(
+        "exponential", "learning rate over time; exponential: x 0.9 after each epoch"
+    )
+    warmup_ratio: Annotated[float, Range(0, 1, open_high=True)] = arg(0.0, "share of all steps in which the rate climbs")
+    weight_decay: Annotated[float, AtLeast(0)] = arg(0.01, "AdamW's decay; never on biases and norms")
+    max_grad_norm: Annotated[float, AtLeast(0)] = arg(1.0, "longest gradient kept; 0: no clipping")
+    accumulate_grad_batches: Count = arg(1, "batches whose gradients make one step")
+    patience: Annotated[int, AtLeast(0)] = arg(0, "stop after this many epochs without a better one; 0: never")
+    precision: Literal["auto", "32", "bf16", "16"] = arg("auto", "auto: bf16 where the hardware is faster with it, else 32")
+    devices: Annotated[int, AtLeast(0)] = arg(0, "devices per node; 0: all GPUs or TPU cores there are, one CPU process")
+    num_nodes: Count = arg(1, "machines that train together")
+    strategy: Literal["auto", "ddp", "ddp_spawn", "ddp_notebook"] = arg("auto", "how several devices work together")
+    validate_on: Literal["held_out", "test"] = arg("held_out", "rows the command validates on: held out of train, or test")
+    validation_ratio: Annotated[float, Range(0, 0.5, open_low=True)] = arg(
+        0.1, "held-out share of the training rows, at most 5,000 rows"
+    )
+    max_train_examples: Count | None = arg(None, "train on the first rows only; validation comes from the rows after them")
+    train_file: str | None = arg(None, "own training file, in a format the corpus reads")
+    validation_file: str | None = arg(None, "own validation file; default: rows held out of train")
+    test_file: str | None = arg(None, "own test file")
+    feature_cache_dir: str | None = arg(
+        None, "folder for feature files; default: beside the corpus where writable, else the user cache"
+    )
+
+    def problems(self) -> list[str]:
+        """Return the rules between settings that are broken."""
+        found = super().problems()
+        way, _, metric = self.monitor.partition(" ")
+        if way not in ("min", "max") or not metric.strip() or " " in metric:
+            found.append(f"monitor must read 'min NAME' or 'max NAME', got {self.monitor!r}")
+        if self.fp16 and self.precision not in ("auto", "16"):
+            found.append(f"fp16=True asks for half precision, but precision is {self.precision!r}: give one of them")
+        return found
+
+    @property
+    def monitor_mode(self) -> str:
+        """`min` or `max`."""
+        return self.monitor.split()[0]
+
+    @property
+    def monitor_metric(self) -> str:
+        """The metric's name, for example `val_loss`."""
+        return self.monitor.split()[1]
+
+
+@dataclass(kw_only=True)
+class DeployArguments(Arguments):
+    """Settings shared by every deploying notebook: which checkpoint to serve, and how long its texts may be."""
+
+    pretrained_model_name: str | None = arg(None, "Hugging Face model name or local folder; default: as trained")
+    downstream_model_dir: str | None = arg(None, "model folder; its best checkpoint by the monitored metric is taken")
+    downstream_model_checkpoint_fpath: str | None = arg(None, "one checkpoint file, instead of a folder")
+    max_seq_length: Annotated[int, AtLeast(4)] | None = arg(None, "tokens per example; default: as trained, else 128")
+    downstream_model_checkpoint_path: str | None = arg(None, "older name of downstream_model_checkpoint_fpath")
+
+    def __post_init__(self) -> None:
+        """Check the settings, choose the checkpoint, and fill in what was left out from what it was trained with.
+
+        Raises:
+            ArgumentError: Neither a folder nor a file is given, or both names of the file differ.
+            CheckpointError: No checkpoint can be chosen there.
+        """
+        super().__post_init__()
+        # Reading a checkpoint needs torch; declaring settings must not.
+        from ratsnlp.nlpbook.checkpoints import read_description, select_checkpoint
+
+        given = self.downstream_model_checkpoint_fpath or self.downstream_model_checkpoint_path
+        path = Path(given) if given else select_checkpoint(str(self.downstream_model_dir))
+        self.downstream_model_checkpoint_fpath = self.downstream_model_checkpoint_path = str(path)
+        print(f"downstream_model_checkpoint_fpath: {path}")
+        trained = read_description(path).get("settings", {})
+        self.pretrained_model_name = self.pretrained_model_name or trained.get("pretrained_model_name")
+        self.max_seq_length = self.max_seq_length or trained.get("max_seq_length", 128)
+
+    def problems(self) -> list[str]:
+        """Return the rules between settings that are broken."""
+        found = super().problems()
+        names = {self.downstream_model_checkpoint_fpath, self.downstream_model_checkpoint_path} - {None}
+        if len(names) > 1:
+            found.append("downstream_model_checkpoint_fpath and its older name name two different files; give one of them")
+        if not names and not self.downstream_model_dir:
+            found.append("give downstream_model_dir (a model folder) or downstream_model_checkpoint_fpath (one file)")
+        return found

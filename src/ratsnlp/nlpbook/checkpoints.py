@@ -1,0 +1,192 @@
+"""Model folders: what a checkpoint says about itself, choosing the best one, reading it back.
+
+A checkpoint is self-contained: weights, task, settings, labels in order, tokenizer, model config, metrics. It holds plain values
+only, so `torch.load(path, map_location="cpu")` reads it under today's weights-only default, and no class of ours is needed.
+"""
+
+import logging
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from ratsnlp.nlpbook.errors import CheckpointError
+
+logger = logging.getLogger("ratsnlp")
+
+KEY = "ratsnlp"
+PREFIX = "model."
+LAST = "last.ckpt"
+
+
+def describe_model(
+    *,
+    settings: Mapping[str, Any],
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase | None,
+    labels: Sequence[str],
+    label_names: Sequence[str],
+    metrics: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return what a checkpoint says about itself, in plain values, stored under the key `ratsnlp`.
+
+    Args:
+        settings: The training settings by name; `downstream_task_name` and `monitor` are among them.
+        model: The model, for its config.
+        tokenizer: The tokenizer that made the features; None where the loader's dataset does not tell.
+        labels: The corpus's labels in the order of the head's outputs.
+        label_names: How to show each label, in the same order.
+        metrics: Validation metrics when it was written.
+    """
+    return {
+        "format": 1,
+        "task": settings["downstream_task_name"],
+        "settings": dict(settings),
+        "labels": list(labels),
+        "label_names": list(label_names),
+        "config": model.config.to_dict(),
+        "tokenizer": pack_tokenizer(tokenizer) if tokenizer is not None else {},
+        "metrics": dict(metrics),
+    }
+
+
+def pack_tokenizer(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
+    """Return the tokenizer's files by name, as bytes `(N,)` uint8: SentencePiece models are not text."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        return {
+            path.name: torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+            for path in sorted(Path(folder).iterdir())
+        }
+
+
+def load_raw(path: Path) -> dict[str, Any]:
+    """Return what `torch.load` finds in a checkpoint, its tensors still on disk.
+
+    Raises:
+        CheckpointError: The file is missing, cut short, or not a checkpoint.
+    """
+    try:
+        found: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"the checkpoint {path} does not exist; {held_in(path.parent)}") from None
+    except Exception as error:  # torch.load raises many kinds for a damaged file
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}). "
+            "It may have been cut short while it was written or copied; choose another one, or train again."
+        ) from None
+    if not isinstance(found, dict) or "state_dict" not in found:
+        raise CheckpointError(f"{path} holds no 'state_dict', so it is not a checkpoint of a training run")
+    return found
+
+
+def read_description(path: str | Path) -> dict[str, Any]:
+    """Return what the checkpoint says about itself; empty for one that was not written by this library.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    description: dict[str, Any] = load_raw(Path(path)).get(KEY, {})
+    return description
+
+
+def held_in(folder: Path) -> str:
+    """Say what a folder holds, for an error message."""
+    if not folder.is_dir():
+        return f"the folder {folder} does not exist"
+    return f"in {folder}: {', '.join(sorted(path.name for path in folder.iterdir())[:10]) or 'nothing'}"
+
+
+def select_checkpoint(folder: str | Path) -> Path:
+    """Return the best checkpoint of a model folder by the metric that its training monitored.
+
+    `last.ckpt` is for resuming and never chosen; files that cannot be read are skipped with a warning. A checkpoint that does not
+    say its metric (an old `epoch=0.ckpt`) is taken only where none does.
+
+    Raises:
+        CheckpointError: There is none to choose.
+    """
+    folder = Path(folder)
+    ranked = []
+    for path in sorted(folder.glob("*.ckpt")):
+        if path.name.startswith(LAST.removesuffix(".ckpt")):
+            continue
+        try:
+            ranked.append((rank(path), path))
+        except CheckpointError as error:
+            logger.warning("skipped: %s", error)
+    if not ranked:
+        raise CheckpointError(
+            f"no checkpoint to choose for a model: {held_in(folder)}. "
+            "Run the training notebook first (on Colab: with this folder on Drive), or pass downstream_model_checkpoint_fpath."
+        )
+    return min(ranked)[1]
+
+
+def rank(path: Path) -> tuple[float, float]:
+    """Return a key by which the better checkpoint sorts first: the monitored value, lower is better, then the later epoch."""
+    raw = load_raw(path)
+    described = raw.get(KEY, {})
+    way, _, metric = described.get("settings", {}).get("monitor", "min val_loss").partition(" ")
+    named = re.search(rf"{re.escape(metric)}=(-?[0-9.]+[0-9])", path.name)
+    value = described.get("metrics", {}).get(metric, float(named[1]) if named else None)
+    if value is None:
+        return float("inf"), -float(raw.get("epoch", 0))
+    return (value if way == "min" else -value), -float(raw.get("epoch", 0))
+
+
+def model_weights(path: str | Path) -> dict[str, Tensor]:
+    """Return the checkpoint's model weights by the model's own names (without the leading `model.`).
+
+    Raises:
+        CheckpointError: The file cannot be read, or was not written by a training task.
+    """
+    found = {
+        name.removeprefix(PREFIX): tensor
+        for name, tensor in load_raw(Path(path))["state_dict"].items()
+        if name.startswith(PREFIX) and not name.endswith("embeddings.position_ids")  # stored by old versions only
+    }
+    if not found:
+        raise CheckpointError(f"{path} holds no weights whose names begin with '{PREFIX}'")
+    return found
+
+
+def restore_config(description: Mapping[str, Any]) -> PretrainedConfig:
+    """Return the model's config as it was at training."""
+    values = dict(description["config"])
+    config: PretrainedConfig = AutoConfig.for_model(values.pop("model_type"), **values)
+    return config
+
+
+def restore_tokenizer(description: Mapping[str, Any]) -> PreTrainedTokenizerBase:
+    """Return the tokenizer stored in a checkpoint.
+
+    Raises:
+        CheckpointError: The checkpoint holds none.
+    """
+    if not description.get("tokenizer"):
+        raise CheckpointError("the checkpoint holds no tokenizer; load it by name and pass it with tokenizer=")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in description["tokenizer"].items():
+            (Path(folder) / name).write_bytes(content.numpy().tobytes())
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        return tokenizer
+
+
+def restore_model(model_class: Any, path: str | Path, config: PretrainedConfig) -> PreTrainedModel:
+    """Return the fine-tuned model of a checkpoint, in evaluation mode and float32.
+
+    Raises:
+        CheckpointError: Weights and config do not fit each other.
+    """
+    model: PreTrainedModel = model_class.from_config(config, dtype=torch.float32)
+    try:
+        model.load_state_dict(model_weights(path))
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights in {path} do not fit a {type(model).__name__}: {error}") from None
+    return model.eval()

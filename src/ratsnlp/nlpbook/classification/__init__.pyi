@@ -1,0 +1,18 @@
+from .arguments import ClassificationDeployArguments, ClassificationTrainArguments
+from .corpus import ClassificationExample, NsmcCorpus
+from .dataset import ClassificationDataset, ClassificationFeatures
+from .deploy import get_web_service_app
+from .predictor import ClassificationPredictor
+from .task import ClassificationTask
+
+__all__ = [
+    "ClassificationDataset",
+    "ClassificationDeployArguments",
+    "ClassificationExample",
+    "ClassificationFeatures",
+    "ClassificationPredictor",
+    "ClassificationTask",
+    "ClassificationTrainArguments",
+    "NsmcCorpus",
+    "get_web_service_app",
+]

@@ -1,0 +1,79 @@
+"""Features of document and pair classification."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ratsnlp.nlpbook.classification.corpus import ClassificationExample
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features, encode
+from ratsnlp.nlpbook.data.features import Chunk
+from ratsnlp.nlpbook.errors import CorpusFormatError
+
+NO_LABEL = -1
+
+
+@dataclass(kw_only=True)
+class ClassificationFeatures(Features):
+    """The numbers of one text or pair; `label` counts from 0 in the corpus's order."""
+
+    label: int | None = None
+
+
+class ClassificationDataset(FeatureDataset[ClassificationExample, ClassificationFeatures]):
+    """Texts or pairs with a label, as features. See `FeatureDataset` for the arguments."""
+
+    def convert_examples(self, examples: Sequence[ClassificationExample]) -> Chunk:
+        """Turn examples into ids, the token at which a pair's second text begins, and label numbers."""
+        texts = [e.text_a if e.text_b is None else (e.text_a, e.text_b) for e in examples]
+        ids, types = encode(self.tokenizer, texts, self.args.max_seq_length)
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        flat = np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum()))
+        pairs = any(e.text_b is not None for e in examples)
+        starts = [row.index(1) if pairs and 1 in row else len(row) for row in types]
+        rows = {"label": self.label_numbers(examples), "second_start": np.array(starts, np.int32)}
+        return Chunk(lengths, {"input_ids": flat}, rows)
+
+    def label_numbers(self, examples: Sequence[ClassificationExample]) -> np.ndarray:
+        """Return each example's label as its place in the corpus's order.
+
+        Raises:
+            CorpusFormatError: A label is not one of the corpus's.
+        """
+        number: dict[str | None, int] = {label: i for i, label in enumerate(self.get_labels())} | {None: NO_LABEL}
+        for example in examples:
+            if example.label not in number:
+                raise CorpusFormatError(
+                    f"{self.source}: label {example.label!r} of {example.text_a[:40]!r} is not one of {self.get_labels()}"
+                )
+        return np.fromiter((number[example.label] for example in examples), np.int32, len(examples))
+
+    def read_row(self, row: int) -> ClassificationFeatures:
+        """Return a stored row as features; models that know no token types get none."""
+        ids = self.store.tokens_of("input_ids", row).tolist()
+        first = int(self.store.rows["second_start"][row])
+        label = int(self.store.rows["label"][row])
+        return ClassificationFeatures(
+            input_ids=ids,
+            attention_mask=[1] * len(ids),
+            token_type_ids=[0] * first + [1] * (len(ids) - first) if self.typed else None,
+            label=None if label == NO_LABEL else label,
+            padding=self.padding,
+        )
+
+    @property
+    def typed(self) -> bool:
+        """Whether the tokenizer's models tell a pair's texts apart by token types."""
+        return "token_type_ids" in self.tokenizer.model_input_names
+
+    def describe_example(self, example: ClassificationExample, features: ClassificationFeatures) -> dict[str, str]:
+        """Return the log lines of one example."""
+        if example.text_b is None:
+            shown = {"sentence": example.text_a}
+        else:
+            shown = {"sentence A, B": f"{example.text_a} + {example.text_b}"}
+        return shown | {
+            "tokens": " ".join(self.tokenizer.convert_ids_to_tokens(features.input_ids)),
+            "label": str(example.label),
+            "features": str(features),
+        }

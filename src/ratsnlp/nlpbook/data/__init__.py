@@ -1,0 +1,1 @@
+"""Corpus file -> rows -> examples -> ragged features on disk -> batches."""

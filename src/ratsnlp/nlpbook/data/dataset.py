@@ -1,0 +1,290 @@
+"""Examples -> features -> batches: one dataset for all tasks, one collator, and loaders that group texts of like length."""
+
+import copy
+import dataclasses
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm.auto import tqdm
+from transformers import PreTrainedTokenizerBase
+
+from ratsnlp.nlpbook.arguments import TrainArguments
+from ratsnlp.nlpbook.data.corpus import corpus_folder
+from ratsnlp.nlpbook.data.features import (
+    Chunk,
+    FeatureStore,
+    cache_folder,
+    file_digest,
+    fingerprint,
+    tokenizer_identity,
+    write_features,
+    write_once,
+)
+from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, is_first_process, log_example, logger
+
+IGNORE_INDEX = -100
+"""The label that the loss skips, wherever a batch is padded."""
+
+CHUNK_ROWS = 4096
+
+ExampleT = TypeVar("ExampleT")
+FeaturesT = TypeVar("FeaturesT", bound="Features")
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How rows of one dataset are padded to a batch.
+
+    Attributes:
+        token_id: The tokenizer's padding id; RoBERTa-like models derive positions from it, so 0 would not do for all.
+        max_length: No batch is longer, even when rounded up.
+        fixed: Pad to 16, 32, 64, ... instead of to the longest row: XLA compiles anew for every new length.
+    """
+
+    token_id: int
+    max_length: int
+    fixed: bool = False
+
+    def length(self, longest: int) -> int:
+        """Return the length of a batch whose longest row has `longest` tokens: a multiple of 8, or a power of two."""
+        wanted = max(16, 2 ** math.ceil(math.log2(longest))) if self.fixed else math.ceil(longest / 8) * 8
+        return max(longest, min(wanted, self.max_length))
+
+
+@dataclass(kw_only=True)
+class Features:
+    """The numbers of one example, not padded. A task's class adds its labels; a field that is None is left out of batches."""
+
+    input_ids: list[int]
+    attention_mask: list[int]
+    token_type_ids: list[int] | None = None
+    padding: Padding = field(repr=False, compare=False, default=Padding(0, 2**31))
+
+
+BATCH_NAMES = {"label": "labels", "label_ids": "labels"}
+
+
+def data_collator(features: Sequence[Features]) -> dict[str, Tensor]:
+    """Return one batch of tensors, padded to its longest row rounded up to a multiple of 8.
+
+    Args:
+        features: Rows of one dataset, B of them.
+
+    Returns:
+        `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`, each `(B, T)` int64; a number per row, such
+        as `label`, becomes `(B,)` under the name that models expect, `labels`.
+
+    Raises:
+        ValueError: There are no rows.
+    """
+    if not features:
+        raise ValueError("a batch needs at least one row; the dataset or the selection is empty")
+    padding = features[0].padding
+    length = padding.length(max(len(row.input_ids) for row in features))
+    batch = {}
+    for name in (declared.name for declared in dataclasses.fields(features[0]) if declared.name != "padding"):
+        values = [getattr(row, name) for row in features]
+        if values[0] is None:
+            continue
+        if isinstance(values[0], list):
+            fill = padding.token_id if name == "input_ids" else IGNORE_INDEX if name.startswith("label") else 0
+            batch[BATCH_NAMES.get(name, name)] = pad(values, length, fill)
+        else:
+            batch[BATCH_NAMES.get(name, name)] = torch.tensor(values)
+    return batch
+
+
+def pad(rows: Sequence[Sequence[int]], length: int, fill: int) -> Tensor:
+    """Return the rows as `(B, length)` int64, filled up at the right."""
+    padded = np.full((len(rows), length), fill, dtype=np.int64)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
+def xla_in_use() -> bool:
+    """Tell whether torch_xla is loaded, so that batches want few fixed shapes (transformers loads it where it is installed)."""
+    return "torch_xla" in sys.modules
+
+
+class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
+    """Base of all datasets: makes or finds the feature file of a corpus's split, and gives its rows as `Features`.
+
+    A task's dataset says how examples become numbers (`convert_examples`), how a stored row becomes `Features` (`read_row`) and how
+    an example is logged (`describe_example`).
+
+    Args:
+        args: The training settings.
+        tokenizer: The tokenizer of the model that will read the ids.
+        corpus: Where examples come from; any object with `get_examples(folder, mode)` will do.
+        mode: The split: "train", "val" or "test".
+
+    Raises:
+        ArgumentError: The corpus has no such split.
+        CorpusMissingError: The corpus file is not there.
+        CorpusFormatError: The corpus file breaks its format.
+    """
+
+    creating_line: ClassVar[str] = "Creating features from dataset file at %s"
+
+    def __init__(self, args: TrainArguments, tokenizer: PreTrainedTokenizerBase, corpus: Any, mode: str = "train"):
+        self.args, self.tokenizer, self.corpus, self.mode = args, tokenizer, corpus, mode
+        self.selected: Tensor | None = None  # (N,) rows of the store, None for all
+        self.folder = corpus_folder(args)
+        self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, fixed=xla_in_use())
+        path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file_name()
+        start = time.perf_counter()
+        if not write_once(path, lambda: self.make_features(path), args.overwrite_cache):
+            logger.info("Loading features from cached file %s [took %.3f s]", path, time.perf_counter() - start)
+        self.store = FeatureStore(path)
+
+    def convert_examples(self, examples: Sequence[ExampleT]) -> Chunk:
+        """Turn examples into numbers."""
+        raise NotImplementedError
+
+    def read_row(self, row: int) -> FeaturesT:
+        """Return a stored row as features."""
+        raise NotImplementedError
+
+    def describe_example(self, example: ExampleT, features: FeaturesT) -> dict[str, str]:
+        """Return what is logged about one of the first examples, by line name."""
+        raise NotImplementedError
+
+    def identity(self) -> list[str]:
+        """Return the settings, beside tokenizer and corpus file, that decide the numbers."""
+        return [str(self.args.max_seq_length), *self.get_labels()]
+
+    @property
+    def source(self) -> Path:
+        """The corpus file, or the corpus's folder where the corpus does not name files."""
+        return Path(self.corpus.path(self.folder, self.mode)) if hasattr(self.corpus, "path") else self.folder
+
+    def file_name(self) -> str:
+        """Return the name of the feature file: readable parts, and the hash that makes it right."""
+        if self.source.is_file():
+            content = file_digest(self.source)
+        else:
+            content = "\n".join(map(repr, self.corpus.get_examples(str(self.folder), self.mode))).encode()
+        kind = type(self.corpus).__name__
+        code = fingerprint(tokenizer_identity(self.tokenizer), content, type(self).__name__, kind, *self.identity())
+        corpus, task = self.args.downstream_corpus_name or kind, self.args.downstream_task_name
+        name = f"cached_{self.mode}_{type(self.tokenizer).__name__}_{self.args.max_seq_length}_{corpus}_{task}_{code}"
+        return f"{name.replace('/', '-')}.safetensors"
+
+    def make_features(self, path: Path) -> None:
+        """Read the corpus, convert it, log the first examples, write the feature file."""
+        logger.info(self.creating_line, self.folder)
+        logger.info("loading %s data... LOOKING AT %s", self.mode, self.source)
+        logger.info("tokenize sentences, it could take a lot of time...")
+        start = time.perf_counter()
+        partial = path.with_suffix(".partial")
+        write_features(self.convert_all(), partial)
+        logger.info("tokenize sentences [took %.3f s]", time.perf_counter() - start)
+        self.store = FeatureStore(partial)
+        for row, example in enumerate(islice(self.examples(), LOGGED_EXAMPLES if is_first_process() else 0)):
+            log_example(self.describe_example(example, self.read_row(row)))
+        logger.info("Saving features into cached file, it could take a lot of time...")
+        start = time.perf_counter()
+        del self.store  # Windows renames no file that is mapped
+        partial.replace(path)
+        logger.info("Saving features into cached file %s [took %.3f s]", path, time.perf_counter() - start)
+
+    def examples(self) -> Iterator[ExampleT]:
+        """Yield the examples of the split, one by one where the corpus can."""
+        if hasattr(self.corpus, "iterate_examples"):
+            yield from self.corpus.iterate_examples(self.folder, self.mode)
+        else:
+            yield from self.corpus.get_examples(str(self.folder), self.mode)
+
+    def convert_all(self) -> Iterator[Chunk]:
+        """Yield the features of the whole split chunk by chunk, with a progress bar."""
+        examples = self.examples()
+        with tqdm(desc=f"features ({self.mode})", unit=" examples", disable=not is_first_process()) as bar:
+            while chunk := list(islice(examples, CHUNK_ROWS)):
+                yield self.convert_examples(chunk)
+                bar.update(len(chunk))
+
+    def __getitem__(self, index: int) -> FeaturesT:
+        """Return the features of one row.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"row {index} of a dataset of {len(self)} rows")
+        index = range(len(self))[index]
+        return self.read_row(int(self.selected[index]) if self.selected is not None else index)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.store) if self.selected is None else len(self.selected)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens in each row, `(N,)`."""
+        return self.store.lengths if self.selected is None else self.store.lengths[self.selected]
+
+    def row_values(self, name: str) -> Tensor:
+        """Return a value that is stored per row, such as `label`, for all rows of this dataset: `(N,)` int32."""
+        return self.store.rows[name] if self.selected is None else self.store.rows[name][self.selected]
+
+    def select(self, rows: Iterable[int]) -> "FeatureDataset[ExampleT, FeaturesT]":
+        """Return a dataset of these rows only; the features are shared, not copied."""
+        chosen = torch.as_tensor(list(rows), dtype=torch.int64)
+        other = copy.copy(self)
+        other.selected = chosen if self.selected is None else self.selected[chosen]
+        return other
+
+    @property
+    def strata(self) -> Tensor:
+        """What a held-out part must hold in the same shares, `(N,)`: the label, where rows have one."""
+        return self.row_values("label") if "label" in self.store.rows else torch.zeros(len(self))
+
+    def get_labels(self) -> list[str]:
+        """Return the corpus's labels in the order of the model's outputs."""
+        return list(self.corpus.get_labels())
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str] | Sequence[tuple[str, str]], max_length: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Return token ids and token types of texts or pairs, special tokens included, cut to `max_length`, longer side first.
+
+    The same ids as `tokenizer(text, truncation=True, max_length=...)`, without the lists and objects that call makes on top.
+    """
+    if not tokenizer.is_fast:
+        pairs = [text if isinstance(text, tuple) else (text,) for text in texts]
+        found = [tokenizer(*pair, truncation=True, max_length=max_length, return_token_type_ids=True) for pair in pairs]
+        return [row["input_ids"] for row in found], [row["token_type_ids"] for row in found]
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
+    encodings = backend.encode_batch_fast(list(texts))
+    return [row.ids for row in encodings], [row.type_ids for row in encodings]
+
+
+def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Split rows into `(kept, held out)`, each label with its share in both, each in file order.
+
+    Args:
+        labels: The label of every row, `(N,)`.
+        count: How many rows to hold out, about: each label's share is rounded.
+        seed: Same seed, same split, in every process.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        rows = torch.nonzero(labels == label).flatten()
+        share = round(count * len(rows) / len(labels))
+        held[rows[torch.randperm(len(rows), generator=generator)[:share]]] = True
+    return torch.nonzero(~held).flatten(), torch.nonzero(held).flatten()

@@ -1,0 +1,180 @@
+"""Ragged features on disk: flat token arrays and row offsets in one safetensors file, memory-mapped when read.
+
+A file is written once, under a lock, next to its final name, and renamed when complete. Its name holds a hash of everything that
+decides its content; so a fitting file is always right, and another vocabulary, length or corpus file never meets an old one.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import platformdirs
+from filelock import FileLock
+from safetensors import safe_open
+from torch import Tensor
+
+from ratsnlp.nlpbook.builtin import CORPORA
+
+FEATURES_VERSION = 1
+"""Raise it whenever the same inputs would give other features."""
+
+SAFETENSORS_TYPES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The features of some consecutive rows.
+
+    Attributes:
+        lengths: Tokens in each row, `(N,)`.
+        tokens: Values of every token, row after row, each `(sum(lengths), ...)` int32.
+        rows: Values of every row, each `(N, ...)` int32.
+    """
+
+    lengths: np.ndarray
+    tokens: dict[str, np.ndarray]
+    rows: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+class FeatureStore:
+    """Features read from a file. Arrays stay on disk until touched; processes that read one file share its memory."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        with safe_open(path, framework="pt") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+        self.offsets: Tensor = arrays.pop("offsets")  # (N+1,)
+        self.tokens = {name[7:]: array for name, array in arrays.items() if name.startswith("tokens.")}
+        self.rows = {name[5:]: array for name, array in arrays.items() if name.startswith("rows.")}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send a loader process the path, not the arrays."""
+        return FeatureStore, (self.path,)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.offsets) - 1
+
+    def tokens_of(self, name: str, row: int) -> Tensor:
+        """Return the token values of one row, `(T, ...)`."""
+        start, end = int(self.offsets[row]), int(self.offsets[row + 1])
+        return self.tokens[name][start:end]
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens in each row, `(N,)`."""
+        return self.offsets.diff()
+
+
+def write_features(chunks: Iterable[Chunk], path: Path) -> None:
+    """Write chunks to `path` one by one, so that memory does not grow with their number.
+
+    `safetensors` itself wants every array whole in memory. Its format is a JSON header before the raw arrays, so the arrays are
+    collected in files of their own and joined behind the header at the end.
+
+    Source of the format: https://huggingface.co/docs/safetensors (8 bytes header length, header, arrays).
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem[:40]}-") as folder:
+        parts = Path(folder)
+        specs = collect_arrays(chunks, parts)
+        header, at = {}, 0
+        for name, (kind, shape) in specs.items():
+            size = (parts / name).stat().st_size
+            header[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + size]}
+            at += size
+        text = json.dumps(header).encode()
+        text += b" " * (-len(text) % 8)  # arrays begin aligned
+        joined = parts / "joined"
+        with joined.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for name in specs:
+                with (parts / name).open("rb") as part:
+                    shutil.copyfileobj(part, file)
+        joined.replace(path)
+
+
+def collect_arrays(chunks: Iterable[Chunk], folder: Path) -> dict[str, tuple[str, list[int]]]:
+    """Append each array of the chunks to a file of its name; return `{name: (safetensors type, shape)}`."""
+    specs: dict[str, tuple[str, list[int]]] = {}
+    files: dict[str, BinaryIO] = {}
+    try:
+        for name, array in named_arrays(chunks):
+            if name not in files:
+                files[name] = (folder / name).open("wb")
+                specs[name] = (SAFETENSORS_TYPES[array.dtype], [0, *array.shape[1:]])
+            specs[name][1][0] += len(array)
+            files[name].write(np.ascontiguousarray(array).data)
+    finally:
+        for file in files.values():
+            file.close()
+    return specs
+
+
+def named_arrays(chunks: Iterable[Chunk]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield every array of every chunk under its name in the file; row lengths become offsets that run on."""
+    end = 0
+    yield "offsets", np.zeros(1, np.int64)
+    for chunk in chunks:
+        offsets = end + np.cumsum(chunk.lengths, dtype=np.int64)
+        end = int(offsets[-1]) if len(offsets) else end
+        yield "offsets", offsets
+        for name, array in chunk.tokens.items():
+            yield f"tokens.{name}", array
+        for name, array in chunk.rows.items():
+            yield f"rows.{name}", array
+
+
+def fingerprint(*parts: str | bytes) -> str:
+    """Return 16 hexadecimal digits that change when any part, or the way features are made, changes."""
+    digest = hashlib.sha256(f"features {FEATURES_VERSION}".encode())
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        digest.update(len(content).to_bytes(8, "little") + content)
+    return digest.hexdigest()[:16]
+
+
+def file_digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def tokenizer_identity(tokenizer: Any) -> str:
+    """Return text that differs between any two tokenizers which could give different ids."""
+    if tokenizer.is_fast:
+        # truncation and padding are switched per call and would otherwise be part of the text
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+        made_of: str = tokenizer.backend_tokenizer.to_str()
+    else:
+        made_of = json.dumps(sorted(tokenizer.get_vocab().items())) + repr(sorted(map(str, tokenizer.init_kwargs.items())))
+    return f"{type(tokenizer).__name__} {tokenizer.all_special_ids} {tokenizer.model_input_names} {made_of}"
+
+
+def cache_folder(chosen: str | None, corpus_folder: Path) -> Path:
+    """Return where feature files go: the chosen folder, else beside the corpus where writable, else the user's cache."""
+    folder = Path(chosen).expanduser() if chosen else corpus_folder
+    if not chosen and (not os.access(corpus_folder, os.W_OK) or corpus_folder.is_relative_to(CORPORA)):
+        folder = platformdirs.user_cache_path("ratsnlp") / "features" / corpus_folder.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write_once(path: Path, write: Callable[[], None], overwrite: bool) -> bool:
+    """Call `write` unless the file is already there; of several processes one writes, the others wait. Return whether it ran."""
+    if path.exists() and not overwrite:
+        return False
+    seen = path.stat().st_mtime_ns if path.exists() else None
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.exists() and (not overwrite or path.stat().st_mtime_ns != seen):
+            return False  # another process wrote it meanwhile
+        write()
+    return True
+

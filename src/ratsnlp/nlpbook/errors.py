@@ -1,0 +1,43 @@
+"""Errors a user can cause and put right. The command shows their message alone; any other exception is a bug of ours.
+
+    RatsnlpError
+    ├── ArgumentError        a setting is out of its range, of the wrong type, or contradicts another
+    ├── CorpusFormatError    a corpus file holds something its format does not allow
+    ├── CorpusMissingError   a corpus file is not where it was looked for
+    ├── DownloadError        a file could not be fetched, or is not the file that was published
+    ├── CheckpointError      no checkpoint to choose, or one that cannot be read
+    ├── ModelLoadError       a pretrained model or tokenizer could not be loaded
+    └── ServingError         the page cannot be served there
+"""
+
+
+class RatsnlpError(Exception):
+    """Base of every error that a user can cause: says where, what was found, and what to do next."""
+
+
+class ArgumentError(RatsnlpError, ValueError):
+    """A setting cannot be used as given."""
+
+
+class CorpusFormatError(RatsnlpError, ValueError):
+    """A corpus file breaks its format; the message names the file and the line."""
+
+
+class CorpusMissingError(RatsnlpError, FileNotFoundError):
+    """A corpus file is missing; the message names the folder and what it holds."""
+
+
+class DownloadError(RatsnlpError, OSError):
+    """A file could not be fetched or verified; nothing was put in its place."""
+
+
+class CheckpointError(RatsnlpError, ValueError):
+    """No checkpoint could be chosen or read; the message names what was found."""
+
+
+class ModelLoadError(RatsnlpError, OSError):
+    """A pretrained model or tokenizer could not be loaded."""
+
+
+class ServingError(RatsnlpError, OSError):
+    """A page cannot be served as asked."""

@@ -1,0 +1,118 @@
+"""Text in, answer out. A predictor is itself an `inference_fn`: a page takes it as it takes a hand-written one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from ratsnlp.nlpbook.checkpoints import (
+    read_description,
+    restore_config,
+    restore_model,
+    restore_tokenizer,
+    select_checkpoint,
+)
+from ratsnlp.nlpbook.errors import CheckpointError
+
+
+class Predictor:
+    """Base of all predictors: a model, its tokenizer, its labels in order, and the length it was trained at.
+
+    Args:
+        model: A fine-tuned model; switched to evaluation mode.
+        tokenizer: The tokenizer it was trained with.
+        labels: The labels in the order of the head's outputs.
+        label_names: How to show them, as `한국어 (english)`; the labels themselves by default.
+        max_seq_length: Tokens per example, special tokens included; longer texts are cut.
+        task: What the model was trained for.
+    """
+
+    model_class: ClassVar[Callable[[], Any]]
+    """Returns transformers' class that builds the model; a function, so that importing this module stays light."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: Sequence[str] = (),
+        label_names: Sequence[str] = (),
+        max_seq_length: int = 128,
+        task: str = "",
+    ):
+        self.model, self.tokenizer = model.eval(), tokenizer
+        self.labels, self.label_names = list(labels), list(label_names or labels)
+        self.max_seq_length, self.task = max_seq_length, task
+
+    @classmethod
+    def load(cls, folder: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None, device: str = "auto") -> Self:
+        """Return the predictor of a model folder's best checkpoint, or of one checkpoint file.
+
+        Args:
+            folder: A model folder, or a `.ckpt` file.
+            tokenizer: Only for a checkpoint that holds none.
+            device: "auto" takes a GPU where there is one.
+
+        Raises:
+            CheckpointError: There is no checkpoint to choose, or it cannot be read, or it does not describe itself.
+        """
+        path = Path(folder) if str(folder).endswith(".ckpt") else select_checkpoint(folder)
+        described = read_description(path)
+        if not described:
+            raise CheckpointError(f"{path} does not say what it is: no task, labels or config in it. Build the model by hand.")
+        predictor = cls(
+            restore_model(cls.model_class(), path, restore_config(described)),
+            tokenizer or restore_tokenizer(described),
+            described["labels"],
+            described["label_names"],
+            described["settings"]["max_seq_length"],
+            described["task"],
+        )
+        return predictor.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+    def to(self, device: str) -> Self:
+        """Move the model to a device and return the predictor."""
+        self.model.to(device)  # type: ignore[arg-type]
+        return self
+
+    def logits(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:
+        """Return the model's outputs for texts or pairs, in their order, as float32 on the CPU.
+
+        Texts of like length run together, padded to the longest of their batch, so that little work is wasted.
+
+        Args:
+            texts: Texts, or `(text, text)` pairs, N of them.
+            batch_size: Texts per forward pass.
+            progress: Show a bar.
+
+        Returns:
+            `(N, K)` logits.
+        """
+        order = sorted(range(len(texts)), key=lambda i: -len("".join(texts[i])))
+        found: list[Tensor] = [torch.empty(0)] * len(texts)
+        with torch.inference_mode(), tqdm(total=len(texts), unit=" texts", disable=not progress) as bar:
+            for start in range(0, len(order), batch_size):
+                rows = order[start : start + batch_size]
+                outputs = self.model(**self.encode([texts[i] for i in rows]))
+                for i, row in zip(rows, outputs.logits.float().cpu(), strict=True):
+                    found[i] = row
+                bar.update(len(rows))
+        return torch.stack(found)
+
+    def encode(self, texts: Sequence[Any]) -> Mapping[str, Tensor]:
+        """Return texts or pairs as a batch of tensors `(B, T)` on the model's device."""
+        columns = zip(*texts, strict=True) if isinstance(texts[0], tuple) else [texts]
+        batch = self.tokenizer(
+            *map(list, columns),
+            padding="longest",
+            truncation=True,
+            max_length=self.max_seq_length,
+            return_tensors="pt",
+        )
+        if getattr(self.model.config, "type_vocab_size", 2) < 2:  # klue/roberta knows one token type only
+            batch.pop("token_type_ids", None)
+        moved: Mapping[str, Tensor] = batch.to(self.model.device)
+        return moved

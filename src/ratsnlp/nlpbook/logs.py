@@ -1,0 +1,47 @@
+"""What a cell prints: the logger `ratsnlp`, its published line format, and the first examples of a dataset."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+logger = logging.getLogger("ratsnlp")
+FORMAT = "%(levelname)s:%(name)s:%(message)s"
+LOGGED_EXAMPLES = 5
+
+
+def set_logger(args: Any) -> None:
+    """Show the library's messages in the cell or terminal, and log the settings.
+
+    Calling it again (a cell run twice) does not double the lines. Of several training processes only the first one speaks.
+
+    Args:
+        args: The settings of this run; anything with a readable `repr`.
+    """
+    show_messages()
+    logger.info("Training/evaluation parameters %s", args)
+
+
+def show_messages() -> None:
+    """Send the library's messages to the cell or terminal, once."""
+    for handler in [handler for handler in logger.handlers if getattr(handler, "ratsnlp", False)]:
+        logger.removeHandler(handler)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.ratsnlp = True  # type: ignore[attr-defined]  # how the next call finds it
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO if is_first_process() else logging.ERROR)
+    logger.propagate = False  # Colab's root logger has a handler of its own: every line would come twice
+
+
+def is_first_process() -> bool:
+    """Tell whether this is the only training process, or the one that speaks for all."""
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+
+
+def log_example(lines: Mapping[str, str]) -> None:
+    """Log one example as the published notebooks show it: a heading and one `name: value` line each."""
+    logger.info("*** Example ***")
+    for name, value in lines.items():
+        logger.info("%s: %s", name, value)

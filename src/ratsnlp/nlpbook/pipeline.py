@@ -1,0 +1,260 @@
+"""The three verbs on a model folder: train, evaluate, serve. The command and the scripts call these; the notebooks spell them out."""
+
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from flask import Flask
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from ratsnlp.nlpbook.arguments import TrainArguments
+from ratsnlp.nlpbook.builtin import BUILTIN
+from ratsnlp.nlpbook.checkpoints import LAST, read_description, select_checkpoint
+from ratsnlp.nlpbook.data.catalog import CATALOG
+from ratsnlp.nlpbook.data.corpus import corpus_folder
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, hold_out
+from ratsnlp.nlpbook.data.download import download_downstream_dataset
+from ratsnlp.nlpbook.data.loaders import get_dataloaders
+from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
+from ratsnlp.nlpbook.logs import is_first_process, logger, set_logger
+from ratsnlp.nlpbook.recipes import RECIPES, Recipe
+from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
+
+RECORD = "training.json"
+HELD_OUT_AT_MOST = 5000
+WITHOUT_EFFECT = {"overwrite_cache", "force_download", "cpu_workers", "feature_cache_dir"}
+"""Settings that may differ when a training is resumed: they change how it runs, not what comes out."""
+
+
+def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
+    """Train the task `name` and return its best checkpoint.
+
+    Called again with the same settings, it resumes what was cut, and does nothing where all is done.
+
+    Args:
+        name: A task of `RECIPES`, for example "classification".
+        args: The training settings.
+        restart: Remove what the model folder holds of an earlier training, and start anew.
+
+    Raises:
+        ArgumentError: The folder holds a training with other settings, or a setting does not fit the corpus.
+        RatsnlpError: The corpus or the model cannot be had.
+    """
+    recipe, folder = RECIPES[name], make_model_folder(args)
+    if restart and is_first_process():
+        clear(folder)
+    record = read_record(folder)
+    if record:
+        refuse_other_settings(record["settings"], args, folder)
+    if record.get("finished"):
+        logger.info("%s holds this training, finished; nothing to do (--restart starts anew)", folder)
+        return select_checkpoint(folder)
+    set_seed(args)
+    set_logger(args)
+    fetch_corpus(args)
+    tokenizer, corpus = load_tokenizer(args), build_corpus(recipe, args)
+    train_dataset, val_dataset = split_datasets(recipe, args, tokenizer, corpus)
+    logger.info("training on %s examples, validating on %s", f"{len(train_dataset):,}", f"{len(val_dataset):,}")
+    task = recipe.load("task")(load_model(recipe, args, corpus), args)
+    trainer = get_trainer(args)
+    if is_first_process():
+        write_record(folder, args, finished=False)
+    last = folder / LAST
+    if last.exists():
+        logger.info("resuming from %s", last)
+    train_loader, val_loader = get_dataloaders(args, train_dataset, val_dataset)
+    trainer.fit(task, train_loader, val_loader, ckpt_path=str(last) if last.exists() else None)
+    if is_first_process():
+        write_record(folder, args, finished=True)
+    return select_checkpoint(folder)
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier training left in a model folder, and nothing else."""
+    for path in [*folder.glob("*.ckpt"), folder / RECORD, folder / "curves.png"]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / "logs", ignore_errors=True)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return what the folder says of the training in it; empty where there was none."""
+    path = folder / RECORD
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return record
+
+
+def write_record(folder: Path, args: TrainArguments, *, finished: bool) -> None:
+    """Write down the settings, the versions, and whether the training is finished."""
+    packages = ("ratsnlp", "torch", "transformers", "pytorch-lightning")
+    record = {
+        "settings": args.to_dict(),
+        "finished": finished,
+        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+    }
+    partial = folder / f"{RECORD}.partial"
+    partial.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / RECORD)
+
+
+def refuse_other_settings(before: dict[str, Any], args: TrainArguments, folder: Path) -> None:
+    """Refuse to go on with a training under other settings.
+
+    Raises:
+        ArgumentError: Some settings differ; the message names each with both values.
+    """
+    after = args.to_dict()
+    changed = [
+        f"{name} was {before.get(name)!r}, is {after[name]!r}"
+        for name in after
+        if name not in WITHOUT_EFFECT and before.get(name) != after[name]
+    ]
+    if changed:
+        raise ArgumentError(
+            f"{folder} holds a training with other settings: {'; '.join(changed)}. "
+            "Name another downstream_model_dir, give the settings as they were, or start anew with --restart."
+        )
+
+
+def fetch_corpus(args: TrainArguments) -> None:
+    """Fetch the corpus where it is published and own files do not take its place."""
+    if args.downstream_corpus_name in CATALOG and not (args.train_file and args.test_file):
+        download_downstream_dataset(args)
+
+
+def build_corpus(recipe: Recipe, args: TrainArguments) -> Any:
+    """Return the corpus that the settings name, with own files in place of published ones.
+
+    Raises:
+        ArgumentError: The task knows no such corpus.
+    """
+    name = args.downstream_corpus_name or ""
+    if name.removeprefix(BUILTIN) not in recipe.corpora:
+        known = ", ".join([*recipe.corpora, *(BUILTIN + corpus for corpus in recipe.corpora)])
+        raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
+    own = {"train": args.train_file, "val": args.validation_file, "test": args.test_file}
+    # a path in the settings is meant from where the command runs, not from the corpus's folder
+    return recipe.corpus_class(name)({mode: Path(path).absolute() for mode, path in own.items() if path})
+
+
+def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of the pretrained model.
+
+    Raises:
+        ModelLoadError: It cannot be had.
+    """
+    tokenizer: PreTrainedTokenizerBase = load_pretrained(AutoTokenizer.from_pretrained, args.pretrained_model_name)
+    return tokenizer
+
+
+def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedModel:
+    """Return the pretrained model with a fresh head for the corpus's labels, in float32.
+
+    Raises:
+        ModelLoadError: It cannot be had.
+    """
+    labels = corpus.get_labels()
+    heads = {"num_labels": len(labels), "id2label": dict(enumerate(labels)), "label2id": {x: i for i, x in enumerate(labels)}}
+    # without a dtype, transformers loads the type that the file was saved in
+    model: PreTrainedModel = load_pretrained(
+        recipe.load("model").from_pretrained, args.pretrained_model_name, dtype=torch.float32, **(heads if labels else {})
+    )
+    return model
+
+
+def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
+    """Call `from_pretrained`, and say in plain words what is wrong where it fails.
+
+    Raises:
+        ModelLoadError: There is no such model, or the hub cannot be reached.
+    """
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()  # its table of new head weights alarms beginners: a new head is what is wanted
+    try:
+        return load(name, **options)
+    except (OSError, ValueError) as error:
+        where = "it is not a folder here, and " if not Path(name).is_dir() else "the folder is there, but "
+        raise ModelLoadError(
+            f"pretrained_model_name {name!r} cannot be loaded: {where}{str(error).splitlines()[0]} "
+            "Check the name, the connection to the hub, or give a local folder that holds config.json, weights and tokenizer."
+        ) from None
+    finally:
+        transformers.logging.set_verbosity(level)
+
+
+def split_datasets(recipe: Recipe, args: TrainArguments, tokenizer: Any, corpus: Any) -> tuple[Any, Any]:
+    """Return the rows to train on and the rows to validate on.
+
+    Validation rows are held out of train, from the rows after `max_train_examples` where that leaves any; an own validation file, or
+    `validate_on="test"`, takes their place.
+    """
+    build = recipe.load("dataset")
+    everything: FeatureDataset[Any, Any] = build(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")
+    first = min(args.max_train_examples or len(everything), len(everything))
+    if args.validation_file or args.validate_on == "test":
+        mode = "val" if args.validation_file else "test"
+        return everything.select(range(first)), build(args=args, corpus=corpus, tokenizer=tokenizer, mode=mode)
+    count = max(1, min(HELD_OUT_AT_MOST, round(first * args.validation_ratio)))
+    after = everything.select(range(first, len(everything)))
+    if len(after) >= count:
+        return everything.select(range(first)), after.select(hold_out(after.strata, count, args.seed or 0)[1])
+    chosen = everything.select(range(first))
+    kept, held = hold_out(chosen.strata, count, args.seed or 0)
+    return chosen.select(kept), chosen.select(held)
+
+
+def describe_folder(folder: str | Path) -> tuple[Recipe, dict[str, Any]]:
+    """Return the task of a model folder and what its best checkpoint says about itself.
+
+    Raises:
+        CheckpointError: There is no checkpoint to choose, or its task is not known.
+    """
+    path = select_checkpoint(folder)
+    described = read_description(path)
+    for recipe in RECIPES.values():
+        if recipe.task_name == described.get("task"):
+            return recipe, described
+    raise CheckpointError(f"{path} was trained for {described.get('task')!r}; known are {', '.join(RECIPES)}")
+
+
+def load_predictor(folder: str | Path) -> Any:
+    """Return the predictor of a model folder; the folder knows its task.
+
+    Raises:
+        CheckpointError: There is no checkpoint to choose, or its task is not known.
+    """
+    recipe, _ = describe_folder(folder)
+    return recipe.load("predictor").load(folder)
+
+
+def evaluate(folder: str | Path, corpus_root: str | None = None, mode: str = "test") -> Any:
+    """Score a model folder's best checkpoint on a split; write the score card to `FOLDER/evaluation` and return it.
+
+    Args:
+        folder: The model folder.
+        corpus_root: Where the corpus is now; by default where it was at training.
+        mode: The split.
+
+    Raises:
+        RatsnlpError: The checkpoint or the corpus cannot be had.
+    """
+    recipe, described = describe_folder(folder)
+    settings = described["settings"] | ({"downstream_corpus_root_dir": corpus_root} if corpus_root else {})
+    args = recipe.load("arguments")(**settings)
+    fetch_corpus(args)
+    examples = build_corpus(recipe, args).get_examples(corpus_folder(args), mode)
+    card = load_predictor(folder).evaluate(examples)
+    card.save(Path(folder) / "evaluation")
+    return card
+
+
+def build_app(folder: str | Path, **options: Any) -> Flask:
+    """Return the page of a model folder, ready to `run()`."""
+    recipe, _ = describe_folder(folder)
+    app: Flask = recipe.load("app")(load_predictor(folder), **options)
+    return app

@@ -1,0 +1,267 @@
+"""How settings are declared, checked, and read from files, flags or cells. What they are is in `arguments.py`.
+
+A settings class is a keyword-only dataclass. A field's type says what it holds, `Annotated` says its range, and `arg` gives the
+default with one line of help, from which the command's `--help` and the README's table are made.
+"""
+
+import dataclasses
+import difflib
+import json
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import click
+import yaml
+
+from ratsnlp.nlpbook.errors import ArgumentError
+
+ArgumentsT = TypeVar("ArgumentsT", bound="Arguments")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included unless `open_low` or `open_high`."""
+
+    low: float
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+
+    def __contains__(self, number: float) -> bool:
+        """Tell whether `number` lies in the range; not-a-number never does."""
+        above = number > self.low if self.open_low else number >= self.low
+        below = self.high is None or (number < self.high if self.open_high else number <= self.high)
+        return above and below
+
+    def __str__(self) -> str:
+        """Say the range as a reader would: `>= 1`, `> 0 and <= 1`."""
+        parts = [f"{'>' if self.open_low else '>='} {self.low:g}"]
+        if self.high is not None:
+            parts.append(f"{'<' if self.open_high else '<='} {self.high:g}")
+        return " and ".join(parts)
+
+
+def AtLeast(low: float) -> Range:  # noqa: N802
+    """Return the range of numbers `>= low`."""
+    return Range(low)
+
+
+def arg(default: Any, help: str, *, shown: str | None = None) -> Any:
+    """Declare one setting: its default, one line of help, and how to show a default that differs between machines."""
+    return field(default=default, metadata={"help": help, "shown": shown})
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One declared setting, its type unfolded: what a reader, a flag or a table needs to know of it."""
+
+    name: str
+    kind: type
+    default: str
+    help: str
+    optional: bool
+    range: Range | None
+    choices: tuple[str, ...]
+
+    def describe(self) -> str:
+        """Say what the setting accepts, for an error message."""
+        if self.choices:
+            return f"must be one of {', '.join(self.choices)}"
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[self.kind]
+        return f"must be {words}{f' {self.range}' if self.range else ''}{' or null' if self.optional else ''}"
+
+    def accepts(self, value: Any) -> bool:
+        """Tell whether `value` has the setting's type and lies in its range."""
+        if value is None:
+            return self.optional
+        if self.kind is float:
+            typed = isinstance(value, int | float) and not isinstance(value, bool)
+        else:
+            typed = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+        return typed and (self.range is None or value in self.range) and (not self.choices or value in self.choices)
+
+    def parse(self, value: Any) -> Any:
+        """Turn text from a flag or a YAML file (which reads 1e-4 as text) into the setting's type, if it can be."""
+        if self.choices and isinstance(value, int | float):
+            return str(value)
+        if not isinstance(value, str) or (self.kind is str and not self.optional):
+            return value
+        if self.optional and value.lower() in ("none", "null", ""):
+            return None
+        if self.kind is bool:
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(value.lower(), value)
+        try:
+            return self.kind(value)
+        except ValueError:
+            return value  # `accepts` refuses it, and the message shows what was given
+
+
+def unfold_type(hint: Any) -> tuple[type, bool, Range | None, tuple[str, ...]]:
+    """Return `(kind, optional, range, choices)` of a type hint such as `Annotated[int, AtLeast(1)] | None`."""
+    if get_origin(hint) is Annotated:
+        inner, limits = get_args(hint)[0], get_args(hint)[1]
+        kind, optional, _, choices = unfold_type(inner)
+        return kind, optional, limits, choices
+    if get_origin(hint) in (Union, types.UnionType):
+        (inner,) = (part for part in get_args(hint) if part is not type(None))
+        kind, _, limits, choices = unfold_type(inner)
+        return kind, True, limits, choices
+    if get_origin(hint) is Literal:
+        return str, False, None, get_args(hint)
+    return hint, False, None, ()
+
+
+@cache
+def settings_of(arguments_class: "type[Arguments]") -> dict[str, Setting]:
+    """Return the settings of a class by name, in the order in which they are declared."""
+    hints = get_type_hints(arguments_class, include_extras=True)
+    found = {}
+    for declared in fields(arguments_class):
+        kind, optional, limits, choices = unfold_type(hints[declared.name])
+        default = declared.metadata.get("shown") or str(declared.default)
+        text = declared.metadata.get("help", "")
+        found[declared.name] = Setting(declared.name, kind, default, text, optional, limits, choices)
+    return found
+
+
+@dataclass(kw_only=True)
+class Arguments:
+    """Base of all settings: checked as a whole when made, so that one error names everything that is wrong."""
+
+    def __post_init__(self) -> None:
+        """Check every setting.
+
+        Raises:
+            ArgumentError: One or more settings cannot be used; the message lists all of them.
+        """
+        for setting in settings_of(type(self)).values():
+            setattr(self, setting.name, setting.parse(getattr(self, setting.name)))
+        self.raise_for(self.range_problems() or self.problems())
+
+    def range_problems(self) -> list[str]:
+        """Return one line for each setting whose type or range is wrong."""
+        return [
+            f"{setting.name} {setting.describe()}, got {getattr(self, setting.name)!r}"
+            for setting in settings_of(type(self)).values()
+            if not setting.accepts(getattr(self, setting.name))
+        ]
+
+    def problems(self) -> list[str]:
+        """Return one line for each rule between settings that is broken. Subclasses add theirs."""
+        return []
+
+    @classmethod
+    def raise_for(cls, problems: Sequence[str]) -> None:
+        """Raise one `ArgumentError` that lists `problems`, if there are any."""
+        if problems:
+            lines = "".join(f"\n  - {problem}" for problem in problems)
+            raise ArgumentError(f"{cls.__name__} cannot be used as given:{lines}")
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], source: str) -> Self:
+        """Make settings from `values` by name.
+
+        Raises:
+            ArgumentError: A name is unknown (the nearest known one is suggested), or a value cannot be used.
+        """
+        known = settings_of(cls)
+        problems = []
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                problems.append(f"{name} (in {source}) is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+        cls.raise_for(problems)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values by name: what checkpoints and records store."""
+        return dataclasses.asdict(self)
+
+
+def read_settings_file(path: str | Path) -> dict[str, Any]:
+    """Return the settings in a JSON or YAML file, by name.
+
+    Raises:
+        ArgumentError: The file is missing, is not valid JSON or YAML, or does not hold names with values.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ArgumentError(f"the settings file {path} does not exist; give a JSON or YAML file of settings") from None
+    except (json.JSONDecodeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"the settings file {path} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise ArgumentError(f"the settings file {path} must hold names with values, found {type(values).__name__}")
+    return values
+
+
+def build_options(arguments_class: type[Arguments]) -> list[click.Parameter]:
+    """Return one command-line option for each setting. Values stay text: `Arguments` parses and checks them."""
+    return [
+        click.Option(
+            [f"--{setting.name}"],
+            help=setting.help + ("" if setting.default == "None" else f"  [default: {setting.default}]"),
+            metavar="|".join(setting.choices) or setting.kind.__name__.upper(),
+            # `--test_mode` alone means true, `--test_mode false` is understood too
+            is_flag=False,
+            flag_value="true" if setting.kind is bool else None,
+        )
+        for setting in settings_of(arguments_class).values()
+    ]
+
+
+def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path | None = None) -> ArgumentsT:
+    """Make settings from a file, from the script's flags, or, in a notebook, from the defaults.
+
+    Args:
+        argument_class: The settings class, for example `ClassificationTrainArguments`.
+        json_file_path: A JSON or YAML file. Without one, a script's own command line is read: `[CONFIG] [--setting value ...]`.
+            A notebook's command line belongs to the notebook program and is never looked at.
+
+    Raises:
+        ArgumentError: The file, a name or a value cannot be used.
+    """
+    if json_file_path is not None:
+        return argument_class.from_mapping(read_settings_file(json_file_path), str(json_file_path))
+    return parse_flags(argument_class, [] if in_notebook() else sys.argv[1:])
+
+
+def in_notebook() -> bool:
+    """Tell whether the code runs in a notebook's kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def parse_flags(argument_class: type[ArgumentsT], flags: Sequence[str]) -> ArgumentsT:
+    """Make settings from `[CONFIG] [--setting value ...]`; flags win over the file.
+
+    Raises:
+        ArgumentError: A flag is unknown or lacks its value, or a value cannot be used.
+    """
+    command = click.Command(
+        Path(sys.argv[0]).name, params=[click.Argument(["config"], required=False), *build_options(argument_class)]
+    )
+    try:
+        given = command.make_context(command.name, list(flags)).params
+    except click.exceptions.Exit:  # --help was printed
+        raise SystemExit(0) from None
+    except click.UsageError as error:
+        raise ArgumentError(f"{error.format_message()} Try --help.") from None
+    return merge_settings(argument_class, given.pop("config"), given)
+
+
+def merge_settings(
+    argument_class: type[ArgumentsT], config: str | None, flags: Mapping[str, Any], **defaults: Any
+) -> ArgumentsT:
+    """Make settings from a file and from flags; what a flag gives wins over the file, the file over `defaults`."""
+    from_file = read_settings_file(config) if config else {}
+    from_flags = {name: value for name, value in flags.items() if value is not None}
+    return argument_class.from_mapping(defaults | from_file | from_flags, config or "the flags")

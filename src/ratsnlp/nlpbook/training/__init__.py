@@ -1,0 +1,1 @@
+"""Features -> checkpoint: what a step is, and what runs the steps."""

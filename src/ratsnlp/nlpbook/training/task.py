@@ -1,0 +1,144 @@
+"""One training task: the step, the optimizer, the schedule, and what a checkpoint says. What to measure is the subclass's."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel
+
+from ratsnlp.nlpbook.arguments import TrainArguments
+from ratsnlp.nlpbook.checkpoints import KEY, describe_model
+from ratsnlp.nlpbook.logs import logger
+
+DECAY_PER_EPOCH = 0.9
+"""The published schedule: the rate falls by a tenth after every epoch."""
+
+UNDECAYED = ("bias", "norm")
+
+
+class Task(pl.LightningModule):
+    """Base of all tasks.
+
+    Args:
+        model: The model to train; its outputs carry `loss` when a batch carries `labels`. Half-precision weights are cast to
+            float32: AdamW in float16 turns to not-a-number within steps.
+        args: The training settings.
+    """
+
+    validation_metrics: tuple[str, ...] = ("val_loss",)
+    """What validation logs: the names that `monitor` may take."""
+
+    def __init__(self, model: PreTrainedModel, args: TrainArguments):
+        super().__init__()
+        if model.dtype in (torch.float16, torch.bfloat16):
+            logger.info("the model's weights are %s; training casts them to float32", model.dtype)
+            model = model.float()  # type: ignore[no-untyped-call]
+        self.model = model
+        self.args = args
+        # A model's buffers are constants (position numbers). Without this, DDP sends them in every forward pass, and waits for ever
+        # when one process has a validation batch more than another.
+        self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
+
+    def forward(self, **batch: Tensor) -> Any:
+        """Run the model on a batch."""
+        return self.model(**batch)
+
+    def setup(self, stage: str) -> None:
+        """Turn training mode on: models are loaded in evaluation mode, and dropout would stay off for the whole fit."""
+        if stage == "fit":
+            self.model.train()
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch, a scalar; log it and what `measure` gives."""
+        outputs = self.model(**batch)
+        rows = len(batch["input_ids"])
+        self.log("loss", outputs.loss.detach(), prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows)
+        for name, value in self.measure(outputs, batch).items():
+            self.log(name, value, prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows)
+        loss: Tensor = outputs.loss
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Add a batch to the metrics of the whole split."""
+        outputs = self.model(**batch)
+        rows = len(batch["input_ids"])
+        self.log("val_loss", outputs.loss, prog_bar=True, on_epoch=True, batch_size=rows, sync_dist=True)
+        self.collect(outputs, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the whole split."""
+        for name, value in self.summarize().items():
+            self.log(name, value, prog_bar=True, sync_dist=False)
+
+    def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what to show of a training batch, by name."""
+        return {}
+
+    def collect(self, outputs: Any, batch: dict[str, Tensor]) -> None:
+        """Remember what the metrics of the whole split need of a validation batch."""
+
+    def summarize(self) -> dict[str, Tensor]:
+        """Return the metrics of the whole split, over all processes, by the names in `validation_metrics`; start anew."""
+        return {}
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Return AdamW, and the schedule that Lightning steps after every optimizer step."""
+        optimizer = self.build_optimizer()
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        epochs = self.trainer.max_epochs or self.args.epochs
+        schedule = LambdaLR(optimizer, lambda step: self.rate_at(step, steps, epochs))
+        # The key must read `lr_scheduler`: under any other name Lightning drops the schedule.
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def build_optimizer(self) -> Optimizer:
+        """Return AdamW with weight decay on matrices only, not on biases and norms."""
+        trained = [(name.lower(), weight) for name, weight in self.model.named_parameters() if weight.requires_grad]
+        plain = [weight for name, weight in trained if any(part in name for part in UNDECAYED)]
+        decayed = [weight for name, weight in trained if not any(part in name for part in UNDECAYED)]
+        groups = [{"params": decayed, "weight_decay": self.args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        return AdamW(groups, lr=self.args.learning_rate)
+
+    def rate_at(self, step: int, steps: int, epochs: int) -> float:
+        """Return the share of the learning rate at an optimizer step, in 0..1.
+
+        Args:
+            step: Steps taken so far.
+            steps: Steps of the whole training.
+            epochs: Epochs of the whole training.
+        """
+        warmup = round(steps * self.args.warmup_ratio)
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        done = (step - warmup) / max(1, steps - warmup)
+        if self.args.scheduler == "linear":
+            return max(0.0, 1 - done)
+        if self.args.scheduler == "cosine":
+            return max(0.0, 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+        if self.args.scheduler == "exponential":
+            return float(DECAY_PER_EPOCH ** (step * epochs // steps))
+        return 1.0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make the checkpoint self-contained: see `checkpoints.describe_model`."""
+        dataset = self.training_dataset()
+        corpus = getattr(dataset, "corpus", None)
+        labels = list(corpus.get_labels()) if hasattr(corpus, "get_labels") else []
+        metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        checkpoint[KEY] = describe_model(
+            settings=self.args.to_dict(),
+            model=self.model,
+            tokenizer=getattr(dataset, "tokenizer", None),
+            labels=labels,
+            label_names=getattr(corpus, "label_names", ()) or labels,
+            metrics=metrics,
+        )
+
+    def training_dataset(self) -> Any:
+        """Return the dataset behind the training loader, or None."""
+        loader = self.trainer.train_dataloader
+        return loader.dataset if isinstance(loader, DataLoader) else None

@@ -1,0 +1,219 @@
+"""What runs the steps: `get_trainer` for a CPU, GPUs or TPU cores, and `set_seed`."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.accelerators import XLAAccelerator
+from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from ratsnlp.nlpbook.arguments import IN_COLAB, TrainArguments
+from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.figures import draw_curves, read_history, save_figure, show_in_notebook
+from ratsnlp.nlpbook.training.task import Task
+
+logger = logging.getLogger("ratsnlp")
+
+# Lightning advertises its logging service in every cell that makes a trainer.
+logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.getMessage())
+
+REHEARSAL_BATCHES = 3
+
+EXPECTED_WARNINGS = (
+    "Checkpoint directory .* exists and is not empty",  # resuming, or a second run of the cell
+    ".*does not have many workers",  # features are memory-mapped: the main process reads them fastest
+    ".*is not supported by the model summary",
+    ".*treespec, LeafSpec",  # Lightning's own use of torch
+    "The number of training batches .* is smaller than the logging interval",
+    "Starting from v1.9.0, `tensorboardX` has been removed",
+)
+
+
+def set_seed(args: TrainArguments) -> None:
+    """Make runs repeatable: seed Python, numpy, torch and loader processes. Without a seed, say so."""
+    if args.seed is None:
+        print("not fixed seed")
+        return
+    logging.getLogger("lightning_fabric.utilities.seed").setLevel(logging.WARNING)
+    pl.seed_everything(args.seed, workers=True)
+    print(f"set seed: {args.seed}")
+
+
+class Trainer(pl.Trainer):
+    """Lightning's trainer; `fit` also takes the older keyword of the published cells, and refuses an unknown `monitor` at once."""
+
+    def fit(  # type: ignore[override]
+        self,
+        model: pl.LightningModule,
+        train_dataloaders: Any = None,
+        val_dataloaders: Any = None,
+        *args: Any,
+        train_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Train `model`. See `pytorch_lightning.Trainer.fit`; `train_dataloader` is the older name of `train_dataloaders`.
+
+        Raises:
+            TypeError: Both names of the training loader are given.
+            ArgumentError: `monitor` names a metric that the task does not log.
+        """
+        if train_dataloader is not None:
+            if train_dataloaders is not None:
+                raise TypeError("fit() got both train_dataloaders and its older name train_dataloader; give one of them")
+            warnings.warn("train_dataloader is now called train_dataloaders", FutureWarning, stacklevel=2)
+            train_dataloaders = train_dataloader
+        if isinstance(model, Task) and model.args.monitor_metric not in model.validation_metrics:
+            raise ArgumentError(
+                f"monitor names {model.args.monitor_metric!r}, which {type(model).__name__} does not log; "
+                f"it logs {', '.join(model.validation_metrics)}"
+            )
+        with warnings.catch_warnings():
+            for message in EXPECTED_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            super().fit(model, train_dataloaders, val_dataloaders, *args, **kwargs)
+
+
+class Curves(Callback):
+    """Draw the curves of loss and metrics into the model folder when training ends or is interrupted, and under the cell."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write `curves.png`, and show it in a notebook."""
+        if not trainer.is_global_zero:
+            return
+        csv_logger = next(found for found in trainer.loggers if isinstance(found, CSVLogger))
+        csv_logger.save()
+        figure = draw_curves(read_history(Path(csv_logger.log_dir) / "metrics.csv"))
+        save_figure(figure, self.folder / "curves.png")
+        show_in_notebook(figure)
+
+
+def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
+    """Return the trainer that the settings ask for.
+
+    It keeps the `save_top_k` best checkpoints by `monitor` (weights only), and `last.ckpt` with the optimizer, to resume from.
+    Curves go to the model folder; the CSV and TensorBoard logs go to `logs/` in it, or beside Google Drive where that is mounted.
+
+    Args:
+        args: The training settings; `downstream_model_dir` must be given.
+        return_trainer_only: False returns `(checkpoint callback, trainer)`.
+
+    Raises:
+        ArgumentError: No model folder is given, or it cannot be made.
+    """
+    folder = make_model_folder(args)
+    best = ModelCheckpoint(
+        dirpath=folder,
+        filename=f"{{epoch}}-{{{args.monitor_metric}:.2f}}",
+        monitor=args.monitor_metric,
+        mode=args.monitor_mode,
+        save_top_k=args.save_top_k,
+        save_weights_only=True,
+    )
+    trainer = Trainer(
+        default_root_dir=folder,
+        callbacks=[best, *more_callbacks(args, folder)],
+        logger=build_loggers(folder),
+        max_epochs=1 if args.test_mode else args.epochs,
+        limit_train_batches=REHEARSAL_BATCHES if args.test_mode else None,
+        limit_val_batches=REHEARSAL_BATCHES if args.test_mode else None,
+        num_sanity_val_steps=2,  # a fault in validation shows before an epoch is spent
+        gradient_clip_val=args.max_grad_norm or None,
+        accumulate_grad_batches=args.accumulate_grad_batches,
+        deterministic="warn" if args.seed is not None and torch.cuda.is_available() else None,
+        log_every_n_steps=10,
+        **select_hardware(args),
+    )
+    return trainer if return_trainer_only else (best, trainer)
+
+
+def make_model_folder(args: TrainArguments) -> Path:
+    """Make and return the model folder.
+
+    Raises:
+        ArgumentError: None is given, or it cannot be made.
+    """
+    if not args.downstream_model_dir:
+        raise ArgumentError("downstream_model_dir is not given; name the folder that checkpoints shall go to")
+    folder = Path(args.downstream_model_dir).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"downstream_model_dir {folder} cannot be made: {error.strerror}") from None
+    return folder
+
+
+def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
+    """Return what runs along beside the best checkpoints: the last one, curves, learning rate, early stopping."""
+    callbacks: list[Callback] = [
+        ModelCheckpoint(dirpath=folder, save_last=True, save_top_k=0, enable_version_counter=False),
+        TQDMProgressBar(),
+        LearningRateMonitor("step"),
+        Curves(folder),
+    ]
+    if args.patience:
+        callbacks.append(EarlyStopping(args.monitor_metric, mode=args.monitor_mode, patience=args.patience))
+    return callbacks
+
+
+def build_loggers(folder: Path) -> list[Logger]:
+    """Return the CSV and the TensorBoard logger. Drive is slow for many small writes, so logs of a folder there stay local."""
+    on_drive = any(part in ("gdrive", "drive") for part in folder.parts[:4]) and IN_COLAB
+    root = platformdirs.user_cache_path("ratsnlp") / "logs" / folder.name if on_drive else folder / "logs"
+    return [CSVLogger(root, name=None), TensorBoardLogger(root, name=None)]
+
+
+def select_hardware(args: TrainArguments) -> dict[str, Any]:
+    """Return the trainer's accelerator, devices, strategy and precision."""
+    tpu = bool(XLAAccelerator.is_available())
+    if args.tpu_cores and not tpu:
+        logger.warning("tpu_cores=%d, but there is no TPU here; training on what there is", args.tpu_cores)
+    accelerator = "tpu" if tpu and args.tpu_cores else "gpu" if torch.cuda.is_available() else "auto"
+    if accelerator == "tpu":
+        devices: Any = 1 if args.tpu_cores == 1 else "auto"  # XLA takes one core or all of them
+    else:
+        devices = args.devices or "auto"
+    return {
+        "accelerator": accelerator,
+        "devices": devices,
+        "num_nodes": args.num_nodes,
+        "strategy": args.strategy,
+        "precision": select_precision(args, accelerator),
+    }
+
+
+def select_precision(args: TrainArguments, accelerator: str) -> Any:
+    """Return Lightning's name of the precision to train in. Weights stay float32 except on XLA, which knows no mixed mode."""
+    wanted = "16" if args.fp16 else args.precision
+    if wanted == "auto":
+        wanted = "bf16" if bf16_is_faster(accelerator) else "32"
+    if wanted == "32":
+        return "32-true"
+    if accelerator == "tpu":
+        return "bf16-true"
+    if wanted == "16" and accelerator != "gpu":
+        logger.info("float16 needs a GPU; training in bfloat16")
+        wanted = "bf16"
+    return f"{wanted}-mixed"
+
+
+def bf16_is_faster(accelerator: str) -> bool:
+    """Tell whether this hardware multiplies bfloat16 matrices faster than float32 ones."""
+    if accelerator == "gpu":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    if accelerator == "tpu":
+        return True
+    return cpu_has_bf16()
+
+
+def cpu_has_bf16() -> bool:
+    """Tell whether the processor has bfloat16 instructions (AVX512-BF16 or AMX)."""
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for it before 2.13
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)
