@@ -21,9 +21,9 @@ from ratsnlp.nlpbook.serving.web import (
     Server,
     ServingError,
     build_web_service_app,
-    in_notebook,
     serve,
 )
+from ratsnlp.nlpbook.settings import in_notebook
 
 SENTENCE_PAGE = DemoPage(
     template="classification.html",

@@ -71,7 +71,9 @@ class LazyTrainCommand(click.Command):
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return CONFIG, --restart, and one option for each setting."""
         if not self.params:
-            restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start anew")
+            restart = click.Option(
+                ["--restart"], is_flag=True, help="remove an earlier training in the folder, start anew"
+            )
             config = click.Argument(["config"], required=False)
             self.params = [config, restart, *build_options(self.recipe.load("arguments"))]
         return super().get_params(ctx)

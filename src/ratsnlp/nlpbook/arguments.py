@@ -11,7 +11,6 @@ from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg, load_arguments
 
 
-
 IN_COLAB = "COLAB_RELEASE_TAG" in os.environ
 CORPUS_ROOT = "/content/Korpora" if IN_COLAB else str(platformdirs.user_cache_path("ratsnlp") / "corpora")
 
@@ -31,7 +30,9 @@ class TrainArguments(Arguments):
     downstream_model_dir: str | None = arg(None, "folder to which checkpoints, curves and scores go")
     max_seq_length: Annotated[int, AtLeast(4)] = arg(128, "tokens per example, [CLS] and [SEP] included")
     save_top_k: Count = arg(1, "how many of the best checkpoints to keep")
-    monitor: str = arg("min val_loss", "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1'")
+    monitor: str = arg(
+        "min val_loss", "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1'"
+    )
     seed: Annotated[int, Range(0, 2**32 - 1)] | None = arg(None, "same seed, same run")
     overwrite_cache: bool = arg(False, "make the features anew even where a fitting file exists")
     force_download: bool = arg(False, "fetch the corpus even where it is already in place")
@@ -39,27 +40,39 @@ class TrainArguments(Arguments):
     learning_rate: Annotated[float, Range(0, open_low=True)] = arg(5e-5, "highest learning rate of the schedule")
     epochs: Count = arg(3, "passes over the training data")
     batch_size: Count = arg(32, "examples per step and device")
-    cpu_workers: Annotated[int, AtLeast(0)] = arg(0, "loader processes; 0 reads in the main one: features are memory-mapped")
+    cpu_workers: Annotated[int, AtLeast(0)] = arg(
+        0, "loader processes; 0 reads in the main one: features are memory-mapped"
+    )
     fp16: bool = arg(False, "half precision: float16 on a GPU, bfloat16 on a TPU or CPU")
     tpu_cores: Annotated[int, AtLeast(0)] = arg(0, "TPU cores to use where there is a TPU")
 
     scheduler: Literal["exponential", "linear", "cosine", "constant"] = arg(
         "exponential", "learning rate over time; exponential: x 0.9 after each epoch"
     )
-    warmup_ratio: Annotated[float, Range(0, 1, open_high=True)] = arg(0.0, "share of all steps in which the rate climbs")
+    warmup_ratio: Annotated[float, Range(0, 1, open_high=True)] = arg(
+        0.0, "share of all steps in which the rate climbs"
+    )
     weight_decay: Annotated[float, AtLeast(0)] = arg(0.01, "AdamW's decay; never on biases and norms")
     max_grad_norm: Annotated[float, AtLeast(0)] = arg(1.0, "longest gradient kept; 0: no clipping")
     accumulate_grad_batches: Count = arg(1, "batches whose gradients make one step")
     patience: Annotated[int, AtLeast(0)] = arg(0, "stop after this many epochs without a better one; 0: never")
-    precision: Literal["auto", "32", "bf16", "16"] = arg("auto", "auto: bf16 where the hardware is faster with it, else 32")
-    devices: Annotated[int, AtLeast(0)] = arg(0, "devices per node; 0: all GPUs or TPU cores there are, one CPU process")
+    precision: Literal["auto", "32", "bf16", "16"] = arg(
+        "auto", "auto: bf16 where the hardware is faster with it, else 32"
+    )
+    devices: Annotated[int, AtLeast(0)] = arg(
+        0, "devices per node; 0: all GPUs or TPU cores there are, one CPU process"
+    )
     num_nodes: Count = arg(1, "machines that train together")
     strategy: Literal["auto", "ddp", "ddp_spawn", "ddp_notebook"] = arg("auto", "how several devices work together")
-    validate_on: Literal["held_out", "test"] = arg("held_out", "rows the command validates on: held out of train, or test")
+    validate_on: Literal["held_out", "test"] = arg(
+        "held_out", "rows the command validates on: held out of train, or test"
+    )
     validation_ratio: Annotated[float, Range(0, 0.5, open_low=True)] = arg(
         0.1, "held-out share of the training rows, at most 5,000 rows"
     )
-    max_train_examples: Count | None = arg(None, "train on the first rows only; validation comes from the rows after them")
+    max_train_examples: Count | None = arg(
+        None, "train on the first rows only; validation comes from the rows after them"
+    )
     train_file: str | None = arg(None, "own training file, in a format the corpus reads")
     validation_file: str | None = arg(None, "own validation file; default: rows held out of train")
     test_file: str | None = arg(None, "own test file")
@@ -70,10 +83,10 @@ class TrainArguments(Arguments):
     def problems(self) -> list[str]:
         """Return the rules between settings that are broken."""
         found = super().problems()
-        way, _, metric = self.monitor.partition(" ")
+        way, _, metric = str(self.monitor).partition(" ")
         if way not in ("min", "max") or not metric.strip() or " " in metric:
             found.append(f"monitor must read 'min NAME' or 'max NAME', got {self.monitor!r}")
-        if self.fp16 and self.precision not in ("auto", "16"):
+        if self.fp16 is True and self.precision not in ("auto", "16"):
             found.append(f"fp16=True asks for half precision, but precision is {self.precision!r}: give one of them")
         return found
 
@@ -122,7 +135,9 @@ class DeployArguments(Arguments):
         found = super().problems()
         names = {self.downstream_model_checkpoint_fpath, self.downstream_model_checkpoint_path} - {None}
         if len(names) > 1:
-            found.append("downstream_model_checkpoint_fpath and its older name name two different files; give one of them")
+            found.append(
+                "downstream_model_checkpoint_fpath and its older name name two different files; give one of them"
+            )
         if not names and not self.downstream_model_dir:
             found.append("give downstream_model_dir (a model folder) or downstream_model_checkpoint_fpath (one file)")
         return found

@@ -28,7 +28,9 @@ def run_demo(folder: Path, opens_page: bool) -> None:
     show_messages()
     pretrained = folder / "pretrained"
     if not (pretrained / "config.json").exists():
-        build_small_model([example.text_a for example in NsmcCorpus().get_examples(builtin_corpus("nsmc"), "train")], pretrained)
+        build_small_model(
+            [example.text_a for example in NsmcCorpus().get_examples(builtin_corpus("nsmc"), "train")], pretrained
+        )
     pipeline.train("classification", demo_arguments(folder, pretrained))
     card = pipeline.evaluate(folder)
     click.echo(f"\n{card}\n")
@@ -68,7 +70,9 @@ def build_small_model(texts: list[str], folder: Path) -> None:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=2000, min_frequency=2, special_tokens=SPECIAL))
+    tokenizer.train_from_iterator(
+        texts, trainers.WordPieceTrainer(vocab_size=2000, min_frequency=2, special_tokens=SPECIAL)
+    )
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = sorted(tokenizer.get_vocab(), key=tokenizer.token_to_id)
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")

@@ -159,10 +159,17 @@ def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedM
         ModelLoadError: It cannot be had.
     """
     labels = corpus.get_labels()
-    heads = {"num_labels": len(labels), "id2label": dict(enumerate(labels)), "label2id": {x: i for i, x in enumerate(labels)}}
+    heads = {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {x: i for i, x in enumerate(labels)},
+    }
     # without a dtype, transformers loads the type that the file was saved in
     model: PreTrainedModel = load_pretrained(
-        recipe.load("model").from_pretrained, args.pretrained_model_name, dtype=torch.float32, **(heads if labels else {})
+        recipe.load("model").from_pretrained,
+        args.pretrained_model_name,
+        dtype=torch.float32,
+        **(heads if labels else {}),
     )
     return model
 

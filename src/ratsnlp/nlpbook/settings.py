@@ -40,9 +40,9 @@ class Range:
 
     def __str__(self) -> str:
         """Say the range as a reader would: `>= 1`, `> 0 and <= 1`."""
-        parts = [f"{'>' if self.open_low else '>='} {self.low:g}"]
+        parts = [f"{'>' if self.open_low else '>='} {self.low}"]
         if self.high is not None:
-            parts.append(f"{'<' if self.open_high else '<='} {self.high:g}")
+            parts.append(f"{'<' if self.open_high else '<='} {self.high}")
         return " and ".join(parts)
 
 
@@ -94,7 +94,9 @@ class Setting:
         if self.optional and value.lower() in ("none", "null", ""):
             return None
         if self.kind is bool:
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(value.lower(), value)
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+                value.lower(), value
+            )
         try:
             return self.kind(value)
         except ValueError:
@@ -141,7 +143,7 @@ class Arguments:
         """
         for setting in settings_of(type(self)).values():
             setattr(self, setting.name, setting.parse(getattr(self, setting.name)))
-        self.raise_for(self.range_problems() or self.problems())
+        self.raise_for([*self.range_problems(), *self.problems()])
 
     def range_problems(self) -> list[str]:
         """Return one line for each setting whose type or range is wrong."""
@@ -152,7 +154,7 @@ class Arguments:
         ]
 
     def problems(self) -> list[str]:
-        """Return one line for each rule between settings that is broken. Subclasses add theirs."""
+        """Return one line for each rule between settings that is broken. A setting may hold anything here, a wrong type too."""
         return []
 
     @classmethod
@@ -174,7 +176,9 @@ class Arguments:
         for name in values:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
-                problems.append(f"{name} (in {source}) is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+                problems.append(
+                    f"{name} (in {source}) is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+                )
         cls.raise_for(problems)
         return cls(**values)
 

@@ -17,7 +17,9 @@ PAGE = DemoPage(
 )
 
 
-def get_web_service_app(inference_fn: Callable[[str], Mapping[str, Any]], is_colab: bool = True, **options: Any) -> WebApp:
+def get_web_service_app(
+    inference_fn: Callable[[str], Mapping[str, Any]], is_colab: bool = True, **options: Any
+) -> WebApp:
     """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
 
     Args:

@@ -42,8 +42,12 @@ class Corpus(Generic[ExampleT]):
         path = Path(data_root_path) / Path(self.files[mode]).expanduser()
         if not path.is_file():
             held = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else None
-            there = "that folder does not exist" if held is None else f"in that folder: {', '.join(held[:10]) or 'nothing'}"
-            raise CorpusMissingError(f"{path} is missing ({there}). Run nlpbook.download_downstream_dataset(args) first.")
+            there = (
+                "that folder does not exist" if held is None else f"in that folder: {', '.join(held[:10]) or 'nothing'}"
+            )
+            raise CorpusMissingError(
+                f"{path} is missing ({there}). Run nlpbook.download_downstream_dataset(args) first."
+            )
         return path
 
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:

@@ -40,7 +40,9 @@ def download_downstream_dataset(args: TrainArguments) -> None:
         logger.info("%s comes with the package, nothing to fetch", name)
         return
     if name not in CATALOG:
-        raise ArgumentError(f"not valid data name({name}): the catalog holds {', '.join(CATALOG)}; put own files in place")
+        raise ArgumentError(
+            f"not valid data name({name}): the catalog holds {', '.join(CATALOG)}; put own files in place"
+        )
     folder = corpus_folder(args)
     for remote in CATALOG[name].files:
         path = folder / remote.name

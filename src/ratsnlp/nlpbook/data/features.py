@@ -154,7 +154,9 @@ def tokenizer_identity(tokenizer: Any) -> str:
         tokenizer.backend_tokenizer.no_padding()
         made_of: str = tokenizer.backend_tokenizer.to_str()
     else:
-        made_of = json.dumps(sorted(tokenizer.get_vocab().items())) + repr(sorted(map(str, tokenizer.init_kwargs.items())))
+        made_of = json.dumps(sorted(tokenizer.get_vocab().items())) + repr(
+            sorted(map(str, tokenizer.init_kwargs.items()))
+        )
     return f"{type(tokenizer).__name__} {tokenizer.all_special_ids} {tokenizer.model_input_names} {made_of}"
 
 
@@ -177,4 +179,3 @@ def write_once(path: Path, write: Callable[[], None], overwrite: bool) -> bool:
             return False  # another process wrote it meanwhile
         write()
     return True
-

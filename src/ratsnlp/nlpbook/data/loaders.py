@@ -93,5 +93,3 @@ def build_loader(
         pin_memory=torch.cuda.is_available(),
         persistent_workers=args.cpu_workers > 0,
     )
-
-

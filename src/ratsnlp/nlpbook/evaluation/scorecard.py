@@ -65,7 +65,11 @@ class ScoreCard:
         confusion = self.confusion
         scores = class_scores(confusion)
         return [
-            {"label": name, **{key: float(values[i]) for key, values in scores.items()}, "examples": int(confusion[i].sum())}
+            {
+                "label": name,
+                **{key: float(values[i]) for key, values in scores.items()},
+                "examples": int(confusion[i].sum()),
+            }
             for i, name in enumerate(self.label_names)
         ]
 
@@ -103,7 +107,9 @@ class ScoreCard:
             lines.append(f"{row['label']:<{width}}  {numbers}")
         lines += ["", "surest mistakes:"]
         for row in self.worst_mistakes(5):
-            lines.append(f"  {row['label']} taken for {row['prediction']} ({row['probability']:.2f}): {row['text'][:60]}")
+            lines.append(
+                f"  {row['label']} taken for {row['prediction']} ({row['probability']:.2f}): {row['text'][:60]}"
+            )
         return "\n".join(lines)
 
     def save(self, folder: Path) -> None:

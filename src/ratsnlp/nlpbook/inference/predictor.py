@@ -48,7 +48,9 @@ class Predictor:
         self.max_seq_length, self.task = max_seq_length, task
 
     @classmethod
-    def load(cls, folder: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None, device: str = "auto") -> Self:
+    def load(
+        cls, folder: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None, device: str = "auto"
+    ) -> Self:
         """Return the predictor of a model folder's best checkpoint, or of one checkpoint file.
 
         Args:
@@ -62,7 +64,9 @@ class Predictor:
         path = Path(folder) if str(folder).endswith(".ckpt") else select_checkpoint(folder)
         described = read_description(path)
         if not described:
-            raise CheckpointError(f"{path} does not say what it is: no task, labels or config in it. Build the model by hand.")
+            raise CheckpointError(
+                f"{path} does not say what it is: no task, labels or config in it. Build the model by hand."
+            )
         predictor = cls(
             restore_model(cls.model_class(), path, restore_config(described)),
             tokenizer or restore_tokenizer(described),

@@ -12,6 +12,7 @@ import waitress.wasyncore
 from flask import Flask
 
 from ratsnlp.nlpbook.errors import ServingError
+from ratsnlp.nlpbook.settings import in_notebook
 
 MAX_BODY_BYTES = 16 * 2**20  # what the server reads at all; an app's own limit is far lower
 
@@ -124,13 +125,6 @@ def _listen(host: str, port: int) -> socket.socket:
         else:
             text = f"cannot listen on {host}:{port}: {error}; the usual address is host='127.0.0.1', port=5000"
         raise ServingError(text) from error
-
-
-def in_notebook() -> bool:
-    """Whether this runs in an IPython kernel (Jupyter, Colab, VS Code), where a cell must not block."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
 
 
 def _show_in_colab(port: int) -> None:

@@ -18,7 +18,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ratsnlp.nlpbook.errors import ServingError
-from ratsnlp.nlpbook.serving.server import Server, in_notebook, serve
+from ratsnlp.nlpbook.serving.server import Server, serve
 
 __all__ = [
     "DemoPage",
@@ -27,7 +27,6 @@ __all__ = [
     "ServingError",
     "WebApp",
     "build_web_service_app",
-    "in_notebook",
     "read_texts",
     "serve",
 ]

@@ -57,7 +57,9 @@ class Task(pl.LightningModule):
         """Return the loss of a batch, a scalar; log it and what `measure` gives."""
         outputs = self.model(**batch)
         rows = len(batch["input_ids"])
-        self.log("loss", outputs.loss.detach(), prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows)
+        self.log(
+            "loss", outputs.loss.detach(), prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows
+        )
         for name, value in self.measure(outputs, batch).items():
             self.log(name, value, prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows)
         loss: Tensor = outputs.loss

@@ -64,7 +64,9 @@ class Trainer(pl.Trainer):
         """
         if train_dataloader is not None:
             if train_dataloaders is not None:
-                raise TypeError("fit() got both train_dataloaders and its older name train_dataloader; give one of them")
+                raise TypeError(
+                    "fit() got both train_dataloaders and its older name train_dataloader; give one of them"
+                )
             warnings.warn("train_dataloader is now called train_dataloaders", FutureWarning, stacklevel=2)
             train_dataloaders = train_dataloader
         if isinstance(model, Task) and model.args.monitor_metric not in model.validation_metrics:

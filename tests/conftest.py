@@ -1,0 +1,150 @@
+"""Shared by all tests: a tiny BERT built from a config, a small corpus in the published format, nothing from the network."""
+
+import logging
+import os
+
+# Before anything imports transformers: no test may reach for the hub, and two workers share two cores.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["MPLBACKEND"] = "agg"
+
+from pathlib import Path
+
+import pytest
+
+from ratsnlp.nlpbook.builtin import builtin_corpus
+
+REVIEWS = (
+    "정말 재미있는 영화",
+    "지루하고 재미없다",
+    "배우 연기가 좋다",
+    "돈이 아깝다 최악",
+    "최고의 감동",
+    "실망했다 별로",
+)
+SYLLABLES = sorted({syllable for review in REVIEWS for syllable in review if syllable != " "})
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SYLLABLES, *(f"##{syllable}" for syllable in SYLLABLES)]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """Keep the user's cache and the logger as they were."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    logger = logging.getLogger("ratsnlp")
+    kept = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.level, logger.propagate = kept
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory):
+    """Return the folder of a BERT of two layers and 16 units, saved as pretrained models are."""
+    return build_bert(tmp_path_factory.mktemp("models") / "tiny-bert", VOCABULARY)
+
+
+@pytest.fixture(scope="session")
+def other_bert(tmp_path_factory):
+    """Return the folder of a BERT with the same vocabulary in another order."""
+    return build_bert(tmp_path_factory.mktemp("models") / "other-bert", VOCABULARY[:5] + VOCABULARY[:4:-1])
+
+
+def build_bert(folder: Path, vocabulary: list[str]) -> str:
+    import json
+
+    import torch
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 64}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return str(folder)
+
+
+@pytest.fixture
+def tokenizer(tiny_bert):
+    from transformers import BertTokenizer
+
+    return BertTokenizer.from_pretrained(tiny_bert, do_lower_case=False)
+
+
+def write_nsmc(path: Path, rows: list[tuple[str, str]]) -> Path:
+    """Write reviews as NSMC has them."""
+    lines = ["id\tdocument\tlabel", *(f"{1000 + i}\t{text}\t{label}" for i, (text, label) in enumerate(rows))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def corpora(tmp_path):
+    """Return a corpus root that holds a small NSMC: 60 training and 24 test rows, lengths from 1 to 12 eojeols."""
+    root = tmp_path / "corpora"
+    for name, count in (("train", 60), ("test", 24)):
+        rows = [(" ".join([REVIEWS[i % 6]] * (1 + i % 4)), str((i + 1) % 2)) for i in range(count)]
+        write_nsmc(root / "nsmc" / f"ratings_{name}.txt", rows)
+    return root
+
+
+@pytest.fixture
+def make_args(tiny_bert, corpora, tmp_path):
+    """Return a function that makes training settings for the tiny model on the small corpus."""
+    from ratsnlp.nlpbook.classification import ClassificationTrainArguments
+
+    def make(**changes):
+        settings = {
+            "pretrained_model_name": tiny_bert,
+            "downstream_corpus_name": "nsmc",
+            "downstream_corpus_root_dir": str(corpora),
+            "downstream_model_dir": str(tmp_path / "model"),
+            "max_seq_length": 32,
+            "epochs": 1,
+            "batch_size": 8,
+            "seed": 7,
+            "precision": "32",
+        }
+        return ClassificationTrainArguments(**settings | changes)
+
+    return make
+
+
+@pytest.fixture
+def builtin_reviews():
+    return Path(builtin_corpus("nsmc"))
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_bert, tmp_path_factory):
+    """Return a model folder trained through the pipeline, once for all tests that only read it."""
+    from ratsnlp.nlpbook import pipeline
+    from ratsnlp.nlpbook.classification import ClassificationTrainArguments
+
+    root = tmp_path_factory.mktemp("trained")
+    rows = [(REVIEWS[i % 6], str((i + 1) % 2)) for i in range(40)]
+    for name in ("train", "test"):
+        write_nsmc(root / "corpora" / "nsmc" / f"ratings_{name}.txt", rows)
+    args = ClassificationTrainArguments(
+        pretrained_model_name=tiny_bert,
+        downstream_corpus_name="nsmc",
+        downstream_corpus_root_dir=str(root / "corpora"),
+        downstream_model_dir=str(root / "model"),
+        max_seq_length=32,
+        epochs=2,
+        batch_size=8,
+        learning_rate=5e-3,
+        seed=7,
+        precision="32",
+        monitor="max val_acc",
+    )
+    pipeline.train("classification", args)
+    return root / "model"
