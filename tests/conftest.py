@@ -1,4 +1,6 @@
-"""Shared by all tests: a tiny BERT built from a config, a small corpus in the published format, nothing from the network."""
+"""Shared by all tests: a tiny BERT built from a config, a small corpus in the published format, nothing from the
+network.
+"""
 
 import logging
 import os

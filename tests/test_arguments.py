@@ -11,14 +11,14 @@ from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.settings import load_arguments, parse_flags
 
 PUBLISHED = (
-    "pretrained_model_name downstream_task_name downstream_corpus_name downstream_corpus_root_dir downstream_model_dir "
-    "max_seq_length save_top_k monitor seed overwrite_cache force_download test_mode learning_rate epochs batch_size "
-    "cpu_workers fp16 tpu_cores"
-).split()
+    "pretrained_model_name, downstream_task_name, downstream_corpus_name, downstream_corpus_root_dir, "
+    "downstream_model_dir, max_seq_length, save_top_k, monitor, seed, overwrite_cache, force_download, test_mode, "
+    "learning_rate, epochs, batch_size, cpu_workers, fp16, tpu_cores"
+)
 
 
 def test_published_settings_come_first_and_in_the_published_order():
-    assert list(settings.settings_of(ClassificationTrainArguments))[: len(PUBLISHED)] == PUBLISHED
+    assert ", ".join(settings.settings_of(ClassificationTrainArguments)).startswith(f"{PUBLISHED}, ")
 
 
 def test_published_defaults_are_kept():

@@ -1,4 +1,4 @@
-"""The command `ratsnlp`: the three verbs without a notebook. Heavy imports wait until a verb runs, so `--help` is quick."""
+"""The command `ratsnlp`: the three verbs without a notebook. Heavy imports wait until a verb runs."""
 
 import json
 import sys
@@ -64,7 +64,7 @@ def build_train_command(name: str, recipe: Recipe) -> click.Command:
 class LazyTrainCommand(click.Command):
     """A train command whose options are made from the settings class when they are asked for."""
 
-    def __init__(self, name: str, *, recipe: Recipe, callback: Callable[..., Any], help: str):  # noqa: A002
+    def __init__(self, name: str, *, recipe: Recipe, callback: Callable[..., Any], help: str):
         super().__init__(name, callback=callback, help=help, no_args_is_help=False)
         self.recipe = recipe
 
@@ -130,7 +130,8 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
     from ratsnlp.nlpbook import pipeline
 
     lines = list(texts) or [line for line in (raw.strip() for raw in click.get_text_stream("stdin")) if line]
-    for answer in pipeline.load_predictor(folder)(lines) if lines else ():
+    predictor: Callable[[list[str]], list[dict[str, Any]]] = pipeline.load_predictor(folder)
+    for answer in predictor(lines):
         click.echo(json.dumps(answer, ensure_ascii=False))
 
 

@@ -1,4 +1,4 @@
-"""What the cells call as `nlpbook.X`. Names are resolved when they are used, so `from ratsnlp import nlpbook` costs nothing."""
+"""What the cells call as `nlpbook.X`. Names are resolved when used, so importing this costs nothing."""
 
 import lazy_loader
 

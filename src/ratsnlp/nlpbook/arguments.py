@@ -1,4 +1,4 @@
-"""The settings of every task: one base for training, one for deploying. A task's own class holds only its differences."""
+"""The settings of every task: one base for training, one for deploying. A task adds only its differences."""
 
 import os
 from dataclasses import dataclass
@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 
 import platformdirs
 
-from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg, load_arguments
-
+from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg
 
 IN_COLAB = "COLAB_RELEASE_TAG" in os.environ
 CORPUS_ROOT = "/content/Korpora" if IN_COLAB else str(platformdirs.user_cache_path("ratsnlp") / "corpora")

@@ -1,7 +1,8 @@
 """Model folders: what a checkpoint says about itself, choosing the best one, reading it back.
 
-A checkpoint is self-contained: weights, task, settings, labels in order, tokenizer, model config, metrics. It holds plain values
-only, so `torch.load(path, map_location="cpu")` reads it under today's weights-only default, and no class of ours is needed.
+A checkpoint is self-contained: weights, task, settings, labels in order, tokenizer, model config, metrics. It holds
+plain values only, so `torch.load(path, map_location="cpu")` reads it under today's weights-only default, and no class
+of ours is needed.
 """
 
 import logging
@@ -105,8 +106,8 @@ def held_in(folder: Path) -> str:
 def select_checkpoint(folder: str | Path) -> Path:
     """Return the best checkpoint of a model folder by the metric that its training monitored.
 
-    `last.ckpt` is for resuming and never chosen; files that cannot be read are skipped with a warning. A checkpoint that does not
-    say its metric (an old `epoch=0.ckpt`) is taken only where none does.
+    `last.ckpt` is for resuming and never chosen; files that cannot be read are skipped with a warning. A checkpoint
+    that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does.
 
     Raises:
         CheckpointError: There is none to choose.
@@ -123,13 +124,14 @@ def select_checkpoint(folder: str | Path) -> Path:
     if not ranked:
         raise CheckpointError(
             f"no checkpoint to choose for a model: {held_in(folder)}. "
-            "Run the training notebook first (on Colab: with this folder on Drive), or pass downstream_model_checkpoint_fpath."
+            "Run the training notebook first (on Colab: with this folder on Drive), "
+            "or pass downstream_model_checkpoint_fpath."
         )
     return min(ranked)[1]
 
 
 def rank(path: Path) -> tuple[float, float]:
-    """Return a key by which the better checkpoint sorts first: the monitored value, lower is better, then the later epoch."""
+    """Return a key by which the better checkpoint sorts first: the monitored value, then the later epoch."""
     raw = load_raw(path)
     described = raw.get(KEY, {})
     way, _, metric = described.get("settings", {}).get("monitor", "min val_loss").partition(" ")
@@ -189,4 +191,5 @@ def restore_model(model_class: Any, path: str | Path, config: PretrainedConfig) 
         model.load_state_dict(model_weights(path))
     except RuntimeError as error:
         raise CheckpointError(f"the weights in {path} do not fit a {type(model).__name__}: {error}") from None
-    return model.eval()
+    model.train(False)
+    return model

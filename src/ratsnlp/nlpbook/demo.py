@@ -67,14 +67,14 @@ def build_small_model(texts: list[str], folder: Path) -> None:
         folder: Where config, weights and tokenizer go.
     """
     set_seed(SEED)
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # type: ignore[call-arg]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.train_from_iterator(
         texts, trainers.WordPieceTrainer(vocab_size=2000, min_frequency=2, special_tokens=SPECIAL)
     )
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = sorted(tokenizer.get_vocab(), key=tokenizer.token_to_id)
+    vocabulary = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])]
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 128}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")

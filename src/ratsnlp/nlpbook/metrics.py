@@ -1,6 +1,5 @@
 """Scores over a whole split. Never the mean of batch means: batches differ in size."""
 
-import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 

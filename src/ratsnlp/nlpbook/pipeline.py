@@ -1,6 +1,10 @@
-"""The three verbs on a model folder: train, evaluate, serve. The command and the scripts call these; the notebooks spell them out."""
+"""The three verbs on a model folder: train, evaluate, serve.
+
+The command and the scripts call these; the notebooks spell them out.
+"""
 
 import json
+import logging
 import platform
 import shutil
 from collections.abc import Callable
@@ -181,14 +185,17 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
         ModelLoadError: There is no such model, or the hub cannot be reached.
     """
     level = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()  # its table of new head weights alarms beginners: a new head is what is wanted
+    transformers.logging.set_verbosity(
+        logging.ERROR
+    )  # its table of new head weights alarms beginners: a new head is what is wanted
     try:
         return load(name, **options)
     except (OSError, ValueError) as error:
         where = "it is not a folder here, and " if not Path(name).is_dir() else "the folder is there, but "
         raise ModelLoadError(
             f"pretrained_model_name {name!r} cannot be loaded: {where}{str(error).splitlines()[0]} "
-            "Check the name, the connection to the hub, or give a local folder that holds config.json, weights and tokenizer."
+            "Check the name, the connection to the hub, or give a local folder "
+            "that holds config.json, weights and tokenizer."
         ) from None
     finally:
         transformers.logging.set_verbosity(level)
@@ -197,8 +204,8 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
 def split_datasets(recipe: Recipe, args: TrainArguments, tokenizer: Any, corpus: Any) -> tuple[Any, Any]:
     """Return the rows to train on and the rows to validate on.
 
-    Validation rows are held out of train, from the rows after `max_train_examples` where that leaves any; an own validation file, or
-    `validate_on="test"`, takes their place.
+    Validation rows are held out of train, from the rows after `max_train_examples` where that leaves any; an own
+    validation file, or `validate_on="test"`, takes their place.
     """
     build = recipe.load("dataset")
     everything: FeatureDataset[Any, Any] = build(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")

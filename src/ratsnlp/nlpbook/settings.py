@@ -1,7 +1,7 @@
 """How settings are declared, checked, and read from files, flags or cells. What they are is in `arguments.py`.
 
-A settings class is a keyword-only dataclass. A field's type says what it holds, `Annotated` says its range, and `arg` gives the
-default with one line of help, from which the command's `--help` and the README's table are made.
+A settings class is a keyword-only dataclass. A field's type says what it holds, `Annotated` says its range, and `arg`
+gives the default with one line of help, from which the command's `--help` and the README's table are made.
 """
 
 import dataclasses
@@ -11,7 +11,6 @@ import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -118,8 +117,7 @@ def unfold_type(hint: Any) -> tuple[type, bool, Range | None, tuple[str, ...]]:
     return hint, False, None, ()
 
 
-@cache
-def settings_of(arguments_class: "type[Arguments]") -> dict[str, Setting]:
+def settings_of(arguments_class: Any) -> dict[str, Setting]:
     """Return the settings of a class by name, in the order in which they are declared."""
     hints = get_type_hints(arguments_class, include_extras=True)
     found = {}
@@ -154,7 +152,7 @@ class Arguments:
         ]
 
     def problems(self) -> list[str]:
-        """Return one line for each rule between settings that is broken. A setting may hold anything here, a wrong type too."""
+        """Return one line for each rule between settings that is broken. Any of them may be of a wrong type here."""
         return []
 
     @classmethod
@@ -226,7 +224,8 @@ def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path 
 
     Args:
         argument_class: The settings class, for example `ClassificationTrainArguments`.
-        json_file_path: A JSON or YAML file. Without one, a script's own command line is read: `[CONFIG] [--setting value ...]`.
+        json_file_path: A JSON or YAML file. Without one, a script's own command line is read: `[CONFIG] [--setting
+            value ...]`.
             A notebook's command line belongs to the notebook program and is never looked at.
 
     Raises:

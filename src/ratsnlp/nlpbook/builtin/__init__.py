@@ -1,4 +1,4 @@
-"""What comes with the package: small, self-written corpora in the published file formats, for learning the steps offline."""
+"""What comes with the package: small, self-written corpora in the published formats, to learn offline."""
 
 from importlib.resources import files
 from pathlib import Path

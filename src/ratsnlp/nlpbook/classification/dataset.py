@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
 
     def convert_examples(self, examples: Sequence[ClassificationExample]) -> Chunk:
         """Turn examples into ids, the token at which a pair's second text begins, and label numbers."""
-        texts = [e.text_a if e.text_b is None else (e.text_a, e.text_b) for e in examples]
+        texts: list[Any] = [e.text_a if e.text_b is None else (e.text_a, e.text_b) for e in examples]
         ids, types = encode(self.tokenizer, texts, self.args.max_seq_length)
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         flat = np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum()))
@@ -44,7 +45,8 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
         for example in examples:
             if example.label not in number:
                 raise CorpusFormatError(
-                    f"{self.source}: label {example.label!r} of {example.text_a[:40]!r} is not one of {self.get_labels()}"
+                    f"{self.source}: label {example.label!r} of {example.text_a[:40]!r} "
+                    f"is not one of {self.get_labels()}"
                 )
         return np.fromiter((number[example.label] for example in examples), np.int32, len(examples))
 

@@ -14,7 +14,7 @@ from ratsnlp.nlpbook.inference.predictor import Predictor
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Return how a label is shown and its key: `긍정 (positive)` gives `("긍정", "positive")`, `드라마` gives itself twice."""
+    """Return how a label is shown and its key: `긍정 (positive)` gives both parts, `드라마` gives itself twice."""
     shown, _, key = name.partition(" (")
     return shown, key.removesuffix(")") or shown
 
@@ -28,8 +28,8 @@ def describe_probabilities(probabilities: Tensor, labels: Sequence[str], names: 
         names: How to show them, in the same order.
 
     Returns:
-        `prediction`; for each label `KEY_data` (such as "긍정 0.97") and `KEY_width` (the length of its bar); and `probabilities`, a
-        list that keeps the labels' order and serves any number of labels.
+        `prediction`; for each label `KEY_data` (such as "긍정 0.97") and `KEY_width` (the length of its bar); and
+        `probabilities`, a list that keeps the labels' order and serves any number of labels.
     """
     values = [round(float(value), 4) for value in probabilities]
     answer: dict[str, Any] = {"prediction": names[int(probabilities.argmax())]}

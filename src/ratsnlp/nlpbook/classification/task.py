@@ -18,7 +18,7 @@ class ClassificationTask(Task):
 
     def __init__(self, model: PreTrainedModel, args: TrainArguments):
         super().__init__(model, args)
-        self.confusion = MulticlassConfusionMatrix(num_classes=model.config.num_labels)
+        self.confusion = MulticlassConfusionMatrix(num_classes=int(model.config.num_labels or 0))
 
     def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the batch's accuracy."""

@@ -69,7 +69,7 @@ class Corpus(Generic[ExampleT]):
 
 
 def corpus_folder(args: TrainArguments) -> Path:
-    """Return the folder of the corpus that the settings name: under the root, or inside the package for `builtin-...`."""
+    """Return the corpus's folder: under the root, or inside the package for `builtin-...`."""
     name = args.downstream_corpus_name or ""
     if name.startswith(BUILTIN):
         return Path(builtin_corpus(name.removeprefix(BUILTIN)))

@@ -1,4 +1,4 @@
-"""Examples -> features -> batches: one dataset for all tasks, one collator, and loaders that group texts of like length."""
+"""Examples -> features -> batches: one dataset for all tasks, one collator."""
 
 import copy
 import dataclasses
@@ -63,7 +63,7 @@ class Padding:
 
 @dataclass(kw_only=True)
 class Features:
-    """The numbers of one example, not padded. A task's class adds its labels; a field that is None is left out of batches."""
+    """The numbers of one example, not padded. A task adds its labels; a field that is None is left out of batches."""
 
     input_ids: list[int]
     attention_mask: list[int]
@@ -81,8 +81,8 @@ def data_collator(features: Sequence[Features]) -> dict[str, Tensor]:
         features: Rows of one dataset, B of them.
 
     Returns:
-        `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`, each `(B, T)` int64; a number per row, such
-        as `label`, becomes `(B,)` under the name that models expect, `labels`.
+        `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`, each `(B, T)` int64; a number
+        per row, such as `label`, becomes `(B,)` under the name that models expect, `labels`.
 
     Raises:
         ValueError: There are no rows.
@@ -113,15 +113,15 @@ def pad(rows: Sequence[Sequence[int]], length: int, fill: int) -> Tensor:
 
 
 def xla_in_use() -> bool:
-    """Tell whether torch_xla is loaded, so that batches want few fixed shapes (transformers loads it where it is installed)."""
+    """Tell whether torch_xla is loaded (transformers does so where it is installed): batches want few fixed shapes."""
     return "torch_xla" in sys.modules
 
 
 class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     """Base of all datasets: makes or finds the feature file of a corpus's split, and gives its rows as `Features`.
 
-    A task's dataset says how examples become numbers (`convert_examples`), how a stored row becomes `Features` (`read_row`) and how
-    an example is logged (`describe_example`).
+    A task's dataset says how examples become numbers (`convert_examples`), how a stored row becomes `Features`
+    (`read_row`) and how an example is logged (`describe_example`).
 
     Args:
         args: The training settings.
@@ -236,7 +236,8 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 
     def row_values(self, name: str) -> Tensor:
         """Return a value that is stored per row, such as `label`, for all rows of this dataset: `(N,)` int32."""
-        return self.store.rows[name] if self.selected is None else self.store.rows[name][self.selected]
+        values: Tensor = self.store.rows[name] if self.selected is None else self.store.rows[name][self.selected]
+        return values
 
     def select(self, rows: Iterable[int]) -> "FeatureDataset[ExampleT, FeaturesT]":
         """Return a dataset of these rows only; the features are shared, not copied."""
@@ -258,9 +259,11 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 def encode(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str] | Sequence[tuple[str, str]], max_length: int
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Return token ids and token types of texts or pairs, special tokens included, cut to `max_length`, longer side first.
+    """Return token ids and token types of texts or pairs, special tokens included, cut to `max_length`, longer side
+    first.
 
-    The same ids as `tokenizer(text, truncation=True, max_length=...)`, without the lists and objects that call makes on top.
+    The same ids as `tokenizer(text, truncation=True, max_length=...)`, without the lists and objects that call makes on
+    top.
     """
     if not tokenizer.is_fast:
         pairs = [text if isinstance(text, tuple) else (text,) for text in texts]
@@ -283,7 +286,7 @@ def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     """
     generator = torch.Generator().manual_seed(seed)
     held = torch.zeros(len(labels), dtype=torch.bool)
-    for label in labels.unique():
+    for label in sorted(set(labels.tolist())):
         rows = torch.nonzero(labels == label).flatten()
         share = round(count * len(rows) / len(labels))
         held[rows[torch.randperm(len(rows), generator=generator)[:share]]] = True

@@ -1,4 +1,7 @@
-"""Fetch a corpus: to FILE.part, verified by its digest, then renamed. A half or wrong file never stands in the right one's place."""
+"""Fetch a corpus: to FILE.part, verified by its digest, then renamed.
+
+A half or wrong file never stands in the right one's place.
+"""
 
 import hashlib
 import logging
@@ -23,7 +26,7 @@ logger = logging.getLogger("ratsnlp")
 TIMEOUT_SECONDS = 20
 BLOCK = 1 << 16
 BASE_ADDRESS = "RATSNLP_BASE_URL"
-"""Environment variable: fetch `$RATSNLP_BASE_URL/CORPUS/FILE` instead of the published addresses (a school's own server)."""
+"""Environment variable: fetch `$RATSNLP_BASE_URL/CORPUS/FILE` instead (a school's own server)."""
 
 
 def download_downstream_dataset(args: TrainArguments) -> None:
@@ -68,9 +71,9 @@ def fetch(remote: RemoteFile, corpus: str, path: Path) -> None:
         except (urllib.error.URLError, OSError) as error:
             part.unlink(missing_ok=True)
             raise DownloadError(
-                f"{remote.name} could not be fetched from {address}: {error}. Check the connection, or put the file at {path} "
-                f"by hand, or set {BASE_ADDRESS} to a server that has it; without any of these, use a built-in corpus "
-                f"(downstream_corpus_name='{BUILTIN}nsmc')."
+                f"{remote.name} could not be fetched from {address}: {error}. Check the connection, "
+                f"or put the file at {path} by hand, or set {BASE_ADDRESS} to a server that has it; "
+                f"without any of these, use a built-in corpus (downstream_corpus_name='{BUILTIN}nsmc')."
             ) from None
         verify(part, remote, address)
         part.replace(path)

@@ -1,7 +1,8 @@
 """Ragged features on disk: flat token arrays and row offsets in one safetensors file, memory-mapped when read.
 
-A file is written once, under a lock, next to its final name, and renamed when complete. Its name holds a hash of everything that
-decides its content; so a fitting file is always right, and another vocabulary, length or corpus file never meets an old one.
+A file is written once, under a lock, next to its final name, and renamed when complete. Its name holds a hash of
+everything that decides its content; so a fitting file is always right, and another vocabulary, length or corpus file
+never meets an old one.
 """
 
 import hashlib
@@ -65,7 +66,8 @@ class FeatureStore:
     def tokens_of(self, name: str, row: int) -> Tensor:
         """Return the token values of one row, `(T, ...)`."""
         start, end = int(self.offsets[row]), int(self.offsets[row + 1])
-        return self.tokens[name][start:end]
+        values: Tensor = self.tokens[name][start:end]
+        return values
 
     @property
     def lengths(self) -> Tensor:
@@ -76,8 +78,8 @@ class FeatureStore:
 def write_features(chunks: Iterable[Chunk], path: Path) -> None:
     """Write chunks to `path` one by one, so that memory does not grow with their number.
 
-    `safetensors` itself wants every array whole in memory. Its format is a JSON header before the raw arrays, so the arrays are
-    collected in files of their own and joined behind the header at the end.
+    `safetensors` itself wants every array whole in memory. Its format is a JSON header before the raw arrays, so the
+    arrays are collected in files of their own and joined behind the header at the end.
 
     Source of the format: https://huggingface.co/docs/safetensors (8 bytes header length, header, arrays).
     """
@@ -170,7 +172,10 @@ def cache_folder(chosen: str | None, corpus_folder: Path) -> Path:
 
 
 def write_once(path: Path, write: Callable[[], None], overwrite: bool) -> bool:
-    """Call `write` unless the file is already there; of several processes one writes, the others wait. Return whether it ran."""
+    """Call `write` unless the file is there; of several processes one writes, the others wait.
+
+    Return whether it ran.
+    """
     if path.exists() and not overwrite:
         return False
     seen = path.stat().st_mtime_ns if path.exists() else None

@@ -1,4 +1,4 @@
-"""Batches of texts of like length: little padding, so little wasted work. Seeded, reshuffled each epoch, right under DDP."""
+"""Batches of texts of like length: little padding, little waste. Seeded, reshuffled each epoch, right under DDP."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,13 +25,14 @@ def process_rank() -> tuple[int, int]:
 class LengthGroupedSampler(DistributedSampler[int]):
     """Row numbers in an order whose runs of `batch_size` have like lengths.
 
-    It is a `DistributedSampler`, so Lightning keeps it under DDP and tells it each epoch; the process's rank is asked when rows are
-    drawn, since loaders are made before training processes are.
+    It is a `DistributedSampler`, so Lightning keeps it under DDP and tells it each epoch; the process's rank is asked
+    when rows are drawn, since loaders are made before training processes are.
 
     Args:
         lengths: Tokens in each row, `(N,)`.
         batch_size: Rows per batch and process.
-        shuffle: Training order: random groups, random batch order, some rows repeated so that all processes get equally many.
+        shuffle: Training order: random groups, random batch order, some rows repeated so that all processes get equally
+            many.
             Otherwise longest first, each row exactly once over all processes: metrics count every row once.
         seed: Same seed and epoch, same order, in every process.
     """
@@ -52,13 +53,15 @@ class LengthGroupedSampler(DistributedSampler[int]):
         return iter(order[rank::processes].tolist())
 
     def training_order(self, processes: int) -> Tensor:
-        """Return all rows so that every run of `batch_size * processes` has like lengths; the run that is not full comes last."""
+        """Return all rows so that runs of `batch_size * processes` have like lengths; one not full comes last."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         order = torch.randperm(len(self.lengths), generator=generator)
         order = torch.cat([order, order[: -len(order) % processes]])
         step = self.batch_size * processes
-        groups = [group[self.lengths[group].argsort(descending=True)] for group in order.split(step * GROUPED_BATCHES)]
-        batches = torch.cat(groups).split(step)
+        groups = [
+            group[self.lengths[group].argsort(descending=True)] for group in torch.split(order, step * GROUPED_BATCHES)
+        ]
+        batches = torch.split(torch.cat(groups), step)
         full, rest = [b for b in batches if len(b) == step], [b for b in batches if len(b) < step]
         return torch.cat([*(full[i] for i in torch.randperm(len(full), generator=generator)), *rest])
 
@@ -66,7 +69,8 @@ class LengthGroupedSampler(DistributedSampler[int]):
 def get_dataloaders(
     args: TrainArguments, train_dataset: FeatureDataset[Any, Any], val_dataset: FeatureDataset[Any, Any]
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Return the training and the validation loader, both grouped by length. A plain `DataLoader` works too, more slowly.
+    """Return the training and the validation loader, both grouped by length. A plain `DataLoader` works too, more
+    slowly.
 
     Args:
         args: The training settings: `batch_size`, `cpu_workers`, `seed`.

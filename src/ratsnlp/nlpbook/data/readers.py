@@ -1,6 +1,7 @@
 """File formats: from a path to plain rows, nothing else. What rows mean is said in `corpus.py` and the task folders.
 
-Every reader normalises to NFC: files that passed through macOS hold Hangul as separate jamo (NFD), which no vocabulary knows.
+Every reader normalises to NFC: files that passed through macOS hold Hangul as separate jamo (NFD), which no vocabulary
+knows.
 """
 
 import csv

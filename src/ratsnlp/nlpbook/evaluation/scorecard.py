@@ -129,8 +129,8 @@ class ScoreCard:
 def bootstrap_intervals(confusion: Tensor, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, list[float]]:
     """Return the 95 % bootstrap intervals of accuracy and macro F1.
 
-    Drawing N texts with replacement only decides how many fall into each cell of the confusion matrix, so the matrices are drawn at
-    once, as multinomials: the same distribution as resampling texts, in a fraction of the time.
+    Drawing N texts with replacement only decides how many fall into each cell of the confusion matrix, so the matrices
+    are drawn at once, as multinomials: the same distribution as resampling texts, in a fraction of the time.
 
     Args:
         confusion: Counts `(K, K)`.

@@ -43,7 +43,7 @@ class Predictor:
         max_seq_length: int = 128,
         task: str = "",
     ):
-        self.model, self.tokenizer = model.eval(), tokenizer
+        self.model, self.tokenizer = model.train(False), tokenizer
         self.labels, self.label_names = list(labels), list(label_names or labels)
         self.max_seq_length, self.task = max_seq_length, task
 
@@ -79,7 +79,7 @@ class Predictor:
 
     def to(self, device: str) -> Self:
         """Move the model to a device and return the predictor."""
-        self.model.to(device)  # type: ignore[arg-type]
+        self.model.to(device)
         return self
 
     def logits(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:

@@ -1,10 +1,11 @@
-"""One training task: the step, the optimizer, the schedule, and what a checkpoint says. What to measure is the subclass's."""
+"""One training task: the step, the optimizer, the schedule. What to measure is the subclass's."""
 
 import math
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
@@ -25,7 +26,8 @@ class Task(pl.LightningModule):
     """Base of all tasks.
 
     Args:
-        model: The model to train; its outputs carry `loss` when a batch carries `labels`. Half-precision weights are cast to
+        model: The model to train; its outputs carry `loss` when a batch carries `labels`. Half-precision weights are
+            cast to
             float32: AdamW in float16 turns to not-a-number within steps.
         args: The training settings.
     """
@@ -40,8 +42,8 @@ class Task(pl.LightningModule):
             model = model.float()  # type: ignore[no-untyped-call]
         self.model = model
         self.args = args
-        # A model's buffers are constants (position numbers). Without this, DDP sends them in every forward pass, and waits for ever
-        # when one process has a validation batch more than another.
+        # A model's buffers are constants (position numbers). Without this, DDP sends them in every forward pass, and
+        # waits for ever when one process has a validation batch more than another.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     def forward(self, **batch: Tensor) -> Any:
@@ -85,10 +87,10 @@ class Task(pl.LightningModule):
         """Remember what the metrics of the whole split need of a validation batch."""
 
     def summarize(self) -> dict[str, Tensor]:
-        """Return the metrics of the whole split, over all processes, by the names in `validation_metrics`; start anew."""
+        """Return the metrics of the whole split, over all processes, as `validation_metrics` names them; start anew."""
         return {}
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW, and the schedule that Lightning steps after every optimizer step."""
         optimizer = self.build_optimizer()
         steps = max(1, int(self.trainer.estimated_stepping_batches))
@@ -128,7 +130,7 @@ class Task(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the checkpoint self-contained: see `checkpoints.describe_model`."""
         dataset = self.training_dataset()
-        corpus = getattr(dataset, "corpus", None)
+        corpus: Any = getattr(dataset, "corpus", None)
         labels = list(corpus.get_labels()) if hasattr(corpus, "get_labels") else []
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
         checkpoint[KEY] = describe_model(

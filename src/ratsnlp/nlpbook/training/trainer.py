@@ -45,9 +45,9 @@ def set_seed(args: TrainArguments) -> None:
 
 
 class Trainer(pl.Trainer):
-    """Lightning's trainer; `fit` also takes the older keyword of the published cells, and refuses an unknown `monitor` at once."""
+    """Lightning's trainer; `fit` also takes the older keyword, and refuses an unknown `monitor` at once."""
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         model: pl.LightningModule,
         train_dataloaders: Any = None,
@@ -56,7 +56,8 @@ class Trainer(pl.Trainer):
         train_dataloader: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Train `model`. See `pytorch_lightning.Trainer.fit`; `train_dataloader` is the older name of `train_dataloaders`.
+        """Train `model`. See `pytorch_lightning.Trainer.fit`; `train_dataloader` is the older name of
+        `train_dataloaders`.
 
         Raises:
             TypeError: Both names of the training loader are given.
@@ -81,7 +82,7 @@ class Trainer(pl.Trainer):
 
 
 class Curves(Callback):
-    """Draw the curves of loss and metrics into the model folder when training ends or is interrupted, and under the cell."""
+    """Draw the curves into the model folder when training ends or is interrupted, and under the cell."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -100,8 +101,9 @@ class Curves(Callback):
 def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
     """Return the trainer that the settings ask for.
 
-    It keeps the `save_top_k` best checkpoints by `monitor` (weights only), and `last.ckpt` with the optimizer, to resume from.
-    Curves go to the model folder; the CSV and TensorBoard logs go to `logs/` in it, or beside Google Drive where that is mounted.
+    It keeps the `save_top_k` best checkpoints by `monitor` (weights only), and `last.ckpt` with the optimizer, to
+    resume from. Curves go to the model folder; the CSV and TensorBoard logs go to `logs/` in it, or beside Google Drive
+    where that is mounted.
 
     Args:
         args: The training settings; `downstream_model_dir` must be given.
@@ -166,7 +168,7 @@ def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
 
 
 def build_loggers(folder: Path) -> list[Logger]:
-    """Return the CSV and the TensorBoard logger. Drive is slow for many small writes, so logs of a folder there stay local."""
+    """Return the CSV and the TensorBoard logger. Drive is slow for small writes: logs of a folder there stay local."""
     on_drive = any(part in ("gdrive", "drive") for part in folder.parts[:4]) and IN_COLAB
     root = platformdirs.user_cache_path("ratsnlp") / "logs" / folder.name if on_drive else folder / "logs"
     return [CSVLogger(root, name=None), TensorBoardLogger(root, name=None)]
@@ -192,7 +194,7 @@ def select_hardware(args: TrainArguments) -> dict[str, Any]:
 
 
 def select_precision(args: TrainArguments, accelerator: str) -> Any:
-    """Return Lightning's name of the precision to train in. Weights stay float32 except on XLA, which knows no mixed mode."""
+    """Return Lightning's name of the precision. Weights stay float32 except on XLA, which knows no mixed mode."""
     wanted = "16" if args.fp16 else args.precision
     if wanted == "auto":
         wanted = "bf16" if bf16_is_faster(accelerator) else "32"
