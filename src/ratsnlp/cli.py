@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +127,11 @@ def evaluate(folder: Path, downstream_corpus_root_dir: str | None, mode: str) ->
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 def predict(folder: Path, texts: tuple[str, ...]) -> None:
     """Answer texts, or the lines of standard input, as JSON lines."""
-    from ratsnlp.nlpbook import pipeline
+    from ratsnlp.nlpbook.pipeline import load_predictor
 
-    lines = list(texts) or [line for line in (raw.strip() for raw in click.get_text_stream("stdin")) if line]
-    predictor: Callable[[list[str]], list[dict[str, Any]]] = pipeline.load_predictor(folder)
-    for answer in predictor(lines):
+    stream: Iterable[str] = texts or click.get_text_stream("stdin")
+    lines = [line.strip() for line in stream if line.strip()]
+    for answer in load_predictor(folder)(lines):
         click.echo(json.dumps(answer, ensure_ascii=False))
 
 

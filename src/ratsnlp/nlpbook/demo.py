@@ -1,4 +1,4 @@
-"""The main job in one go, offline: a small model from scratch on the built-in reviews, its score card, three answers."""
+"""The main job in one go, offline: a small model from scratch on built-in reviews, its score card, three answers."""
 
 import json
 from pathlib import Path
@@ -56,6 +56,7 @@ def demo_arguments(folder: Path, pretrained: Path) -> ClassificationTrainArgumen
         batch_size=16,
         scheduler="linear",
         warmup_ratio=0.1,
+        precision="32",
     )
 
 

@@ -24,7 +24,7 @@ def accuracy(preds: Tensor, labels: Tensor, ignore_index: int | None = None) -> 
 
 
 def confusion_matrix(preds: Tensor, labels: Tensor, num_labels: int) -> Tensor:
-    """Return how often each true label (row) was predicted as each label (column): `(num_labels, num_labels)`, int64."""
+    """Return how often each true label (row) was predicted as each label (column): `(K, K)` int64."""
     counts: Tensor = multiclass_confusion_matrix(preds, labels, num_classes=num_labels)
     return counts
 

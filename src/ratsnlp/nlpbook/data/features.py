@@ -163,7 +163,7 @@ def tokenizer_identity(tokenizer: Any) -> str:
 
 
 def cache_folder(chosen: str | None, corpus_folder: Path) -> Path:
-    """Return where feature files go: the chosen folder, else beside the corpus where writable, else the user's cache."""
+    """Return where feature files go: the chosen folder, else beside the corpus if writable, else the user's cache."""
     folder = Path(chosen).expanduser() if chosen else corpus_folder
     if not chosen and (not os.access(corpus_folder, os.W_OK) or corpus_folder.is_relative_to(CORPORA)):
         folder = platformdirs.user_cache_path("ratsnlp") / "features" / corpus_folder.name

@@ -1,4 +1,4 @@
-"""How good the answers are, honestly: metrics with intervals, a baseline to beat, each class, and the worst mistakes."""
+"""How good the answers are: metrics with intervals, a baseline to beat, each class, and the worst mistakes."""
 
 import csv
 import json

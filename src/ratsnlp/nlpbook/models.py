@@ -1,0 +1,126 @@
+"""Pretrained models as they come: loading with plain errors, the inputs they take, and the labels their heads were trained for.
+
+A trained head is a matrix with one row for each label. Which row is which label stands in the model's config, and nowhere else: two
+models for the same labels may hold them in different orders. So rows are always matched by the labels' names, never by position.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch.nn import Linear, Module
+from transformers import PretrainedConfig
+
+from ratsnlp.nlpbook.errors import ModelLoadError
+
+logger = logging.getLogger("ratsnlp")
+
+
+def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
+    """Call `from_pretrained`, and say in plain words what is wrong where it fails.
+
+    Raises:
+        ModelLoadError: There is no such model, or the hub cannot be reached.
+    """
+    level = transformers.logging.get_verbosity()
+    # its table of new head weights alarms beginners: a new head is what is wanted
+    transformers.logging.set_verbosity(transformers.logging.ERROR)
+    try:
+        return load(name, **options)
+    except (OSError, ValueError) as error:
+        where = "it is not a folder here, and " if not Path(name).is_dir() else "the folder is there, but "
+        raise ModelLoadError(
+            f"pretrained_model_name {name!r} cannot be loaded: {where}{str(error).splitlines()[0]} Check the name, the "
+            "connection to the hub, or give a local folder that holds config.json, weights and tokenizer."
+        ) from None
+    finally:
+        transformers.logging.set_verbosity(level)
+
+
+def takes_token_types(model: Any) -> bool:
+    """Tell whether a model tells a pair's texts apart by token types.
+
+    Tokenizers are no guide: klue/roberta's gives types 0 and 1 to a model that knows type 0 only, and fails on 1.
+    """
+    known = getattr(model.config, "type_vocab_size", 0) or 0
+    return known > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+def head_labels(config: PretrainedConfig) -> list[str]:
+    """Return the labels that a config gives the head's outputs, in their order."""
+    names: dict[int, str] = config.id2label or {}
+    return [names[i] for i in sorted(names)]
+
+
+def match_labels(found: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+    """Return for each wanted label its place among those found, whatever the case; None where the names differ."""
+    places = {label.casefold(): place for place, label in enumerate(found)}
+    if len(found) != len(wanted) or places.keys() != {label.casefold() for label in wanted}:
+        return None
+    return [places[label.casefold()] for label in wanted]
+
+
+def find_head(model: Any) -> Linear:
+    """Return the last linear layer of a classifier, whose outputs are the labels.
+
+    Raises:
+        ModelLoadError: No linear layer has one output for each label.
+    """
+    base: Module = model.base_model
+    inside = set(base.modules())
+    outer: list[Module] = [module for module in model.modules() if module not in inside]
+    heads = [module for module in outer if isinstance(module, Linear)]
+    fitting = [head for head in heads if head.out_features == model.config.num_labels]
+    if not fitting:
+        raise ModelLoadError(f"{type(model).__name__} has no linear layer of {model.config.num_labels} outputs as its head")
+    return fitting[-1]
+
+
+def name_head(model: Any, labels: Sequence[str]) -> None:
+    """Write the labels into the model's config, in the order of the head's outputs."""
+    model.config.id2label = dict(enumerate(labels))
+    model.config.label2id = {label: i for i, label in enumerate(labels)}
+
+
+def order_head(model: Any, labels: Sequence[str]) -> bool:
+    """Put the rows of a trained head into the order of `labels`, by name, and say so in the log where that moves any.
+
+    Returns:
+        Whether the head's names are these labels; otherwise nothing was touched.
+    """
+    found = head_labels(model.config)
+    places = match_labels(found, labels)
+    if places is None:
+        return False
+    if places != sorted(places):
+        logger.info("the head answers %s; its rows are put in the order %s", ", ".join(found), ", ".join(labels))
+        head = find_head(model)
+        with torch.no_grad():
+            for weight in head.parameters():  # (K, H) and (K,)
+                weight.copy_(weight[places])
+    name_head(model, labels)
+    return True
+
+
+def adopt_labels(model: Any, labels: Sequence[str]) -> None:
+    """Make the head fit a corpus's labels: rows of a head trained for the same labels are kept, matched by name; others begin anew.
+
+    Args:
+        model: A model with a head of `len(labels)` outputs, just loaded.
+        labels: The corpus's labels in order.
+    """
+    trained = type(model).__name__ in (model.config.architectures or ())
+    if trained and order_head(model, labels):
+        return
+    if trained:
+        found = ", ".join(head_labels(model.config))
+        logger.info("the model's head was trained for %s; a new one is made for %s", found, ", ".join(labels))
+        head = find_head(model)
+        torch.nn.init.normal_(head.weight, std=getattr(model.config, "initializer_range", 0.02))
+        if head.bias is not None:
+            torch.nn.init.zeros_(head.bias)
+    name_head(model, labels)
