@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +114,12 @@ FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)
 @FOLDER
 @click.option("--downstream_corpus_root_dir", help="where the corpus is now  [default: as at training]")
 @click.option("--mode", default="test", help="split to score", show_default=True)
-def evaluate(folder: Path, downstream_corpus_root_dir: str | None, mode: str) -> None:
+@click.option("--hypothesis_only", is_flag=True, help="pairs: also score a classifier that never sees the premise")
+def evaluate(folder: Path, downstream_corpus_root_dir: str | None, mode: str, hypothesis_only: bool) -> None:
     """Score a trained model on a split, and write DIR/evaluation."""
     from ratsnlp.nlpbook import pipeline
 
-    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode)))
+    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, hypothesis_only)))
     click.echo(f"\nwritten: {folder / 'evaluation'}: metrics.json, predictions.tsv, mistakes.tsv, confusion.png")
 
 
@@ -126,12 +127,19 @@ def evaluate(folder: Path, downstream_corpus_root_dir: str | None, mode: str) ->
 @FOLDER
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 def predict(folder: Path, texts: tuple[str, ...]) -> None:
-    """Answer texts, or the lines of standard input, as JSON lines."""
+    """Answer texts, or the lines of standard input, as JSON lines.
+
+    A question of two texts (a premise and a hypothesis) is two TEXTs, or a line with a tab between, or a JSON object.
+    """
     from ratsnlp.nlpbook.pipeline import load_predictor
 
-    stream: Iterable[str] = texts or click.get_text_stream("stdin")
-    lines = [line.strip() for line in stream if line.strip()]
-    for answer in load_predictor(folder)(lines):
+    predictor = load_predictor(folder)
+    if texts:
+        questions = predictor.read_arguments([text for text in texts if text.strip()])
+    else:
+        lines = click.open_file("-", encoding="utf-8")
+        questions = [predictor.read_line(line.strip()) for line in lines if line.strip()]
+    for answer in predictor(questions):
         click.echo(json.dumps(answer, ensure_ascii=False))
 
 
