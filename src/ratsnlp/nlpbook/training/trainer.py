@@ -13,6 +13,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMon
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ratsnlp.nlpbook.arguments import IN_COLAB, TrainArguments
+from ratsnlp.nlpbook.checkpoints import LAST
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import draw_curves, read_history, save_figure, show_in_notebook
 from ratsnlp.nlpbook.training.task import Task
@@ -157,7 +158,8 @@ def make_model_folder(args: TrainArguments) -> Path:
 def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
     """Return what runs along beside the best checkpoints: the last one, curves, learning rate, early stopping."""
     callbacks: list[Callback] = [
-        ModelCheckpoint(dirpath=folder, save_last=True, save_top_k=0, enable_version_counter=False),
+        # `save_last` would do without a file of its own, but is skipped where nothing else is saved
+        ModelCheckpoint(dirpath=folder, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False),
         TQDMProgressBar(),
         LearningRateMonitor("step"),
         Curves(folder),
