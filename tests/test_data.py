@@ -2,13 +2,14 @@ import csv
 import json
 import os
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import REVIEWS, write_nsmc
 from torch.utils.data import DataLoader, RandomSampler
 
+from conftest import REVIEWS, write_nsmc
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook.classification import ClassificationDataset, ClassificationExample, NsmcCorpus
 from ratsnlp.nlpbook.data import features
@@ -153,7 +154,9 @@ def test_a_second_dataset_reads_the_first_ones_file(make_dataset, caplog, corpor
     make_dataset()
     caplog.set_level("INFO", "ratsnlp")
     make_dataset()
-    assert read_log(caplog)[0].startswith(f"Loading features from cached file {corpora / 'nsmc'}/cached_train_BertTokeniz")
+    assert read_log(caplog)[0].startswith(
+        f"Loading features from cached file {corpora / 'nsmc'}/cached_train_BertTokeniz"
+    )
     assert len(list((corpora / "nsmc").glob("*.safetensors"))) == 1
 
 
@@ -227,7 +230,11 @@ def test_the_first_five_examples_are_logged_as_published(make_dataset, caplog):
     assert lines[1].startswith("loading train data... LOOKING AT ")
     assert lines[2] == "tokenize sentences, it could take a lot of time..."
     assert lines[3].startswith("tokenize sentences [took ")
-    assert lines[4:7] == ["*** Example ***", "sentence: 정말 재미있는 영화", "tokens: [CLS] 정 ##말 재 ##미 ##있 ##는 영 ##화 [SEP]"]
+    assert lines[4:7] == [
+        "*** Example ***",
+        "sentence: 정말 재미있는 영화",
+        "tokens: [CLS] 정 ##말 재 ##미 ##있 ##는 영 ##화 [SEP]",
+    ]
     assert lines[7] == "label: 1"
     assert lines[8].startswith("features: ClassificationFeatures(input_ids=[2, ")
     assert lines.count("*** Example ***") == 5
@@ -366,10 +373,10 @@ def test_an_unknown_builtin_corpus_is_named():
 @pytest.mark.real_data
 @pytest.mark.skipif("RATSNLP_REAL_DATA" not in os.environ, reason="RATSNLP_REAL_DATA names no folder of real corpora")
 def test_the_real_nsmc_has_its_published_counts():
-    folder = os.path.join(os.environ["RATSNLP_REAL_DATA"], "nsmc")
+    folder = Path(os.environ["RATSNLP_REAL_DATA"]) / "nsmc"
     counts = {mode: len(NsmcCorpus().get_examples(folder, mode)) for mode in ("train", "test")}
     assert counts == {"train": 150_000, "test": 50_000}
-    with open(f"{folder}/ratings_test.txt", encoding="utf-8", newline="") as file:
+    with (folder / "ratings_test.txt").open(encoding="utf-8", newline="") as file:
         published = [row[1] for row in csv.reader(file, delimiter="\t", quotechar='"')][1:]
     ours = [example.text_a for example in NsmcCorpus().get_examples(folder, "test")]
     assert ours == [unicodedata.normalize("NFC", text) for text in published]

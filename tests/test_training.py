@@ -344,7 +344,7 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(trained, make_arg
         pipeline.train("classification", args)
 
 
-class Cut(Exception):
+class CutError(Exception):
     """Stands for a machine that is taken away."""
 
 
@@ -358,11 +358,11 @@ def test_a_cut_training_resumes_and_ends_as_an_uncut_one(make_args, tmp_path, mo
     class CutInEpochTwo(trainer_module.Curves):
         def on_train_epoch_start(self, trainer, task):
             if trainer.current_epoch == 2:
-                raise Cut
+                raise CutError
 
     with monkeypatch.context() as patched:
         patched.setattr(trainer_module, "Curves", CutInEpochTwo)
-        with pytest.raises(Cut):
+        with pytest.raises(CutError):
             run("cut")
     assert torch.load(tmp_path / "cut" / "last.ckpt")["epoch"] == 1
     resumed = torch.load(run("cut").parent / "last.ckpt")["state_dict"]
