@@ -8,6 +8,7 @@ import os
 # Before anything imports transformers: no test may reach for the hub, and two workers share two cores.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "agg"
 
 from pathlib import Path

@@ -138,6 +138,17 @@ def test_validation_metrics_are_those_of_the_whole_split(prepare):
     )
 
 
+@pytest.mark.parametrize("precision", ["bf16", "32"])
+def test_every_precision_clips_and_steps(prepare, precision):
+    args, task, *loaders = prepare(precision=precision, max_grad_norm=1e-9, weight_decay=0.0, learning_rate=1e-3)
+    before = [weight.detach().clone() for weight in task.model.parameters()]
+    fit(args, task, *loaders)
+    assert all(weight.dtype == torch.float32 for weight in task.model.parameters())
+    norm = torch.nn.utils.get_total_norm([w.grad for w in task.model.parameters() if w.grad is not None])
+    assert norm <= 1.1e-9
+    assert any(not torch.equal(a, b) for a, b in zip(before, task.model.parameters(), strict=True))
+
+
 def test_a_model_learns_the_small_corpus(prepare):
     args, *rest = prepare(epochs=15, learning_rate=1e-2, scheduler="linear")
     assert fit(args, *rest).callback_metrics["val_acc"] == 1.0

@@ -1,6 +1,7 @@
 """Pictures: learning curves, confusion, lengths. Matplotlib, in a font that knows Hangul where there is one."""
 
 import csv
+import io
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from pathlib import Path
@@ -51,11 +52,24 @@ def with_hangul(draw: Callable[P, R]) -> Callable[P, R]:
     return drawn
 
 
-def new_figure(width: float = 6.4, height: float = 4.0, columns: int = 1) -> tuple["Figure", list[Any]]:
-    """Return an empty figure and its axes. It belongs to no window, so nothing is left open."""
+@cache
+def picture_class() -> type["Figure"]:
+    """Return a figure class that shows itself under a cell; left alone, notebooks show only what pyplot made."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    class Picture(Figure):
+        @with_hangul
+        def _repr_png_(self) -> bytes:
+            content = io.BytesIO()
+            self.savefig(content, format="png", dpi=100)
+            return content.getvalue()
+
+    return Picture
+
+
+def new_figure(width: float = 6.4, height: float = 4.0, columns: int = 1) -> tuple["Figure", list[Any]]:
+    """Return an empty figure and its axes. It belongs to no window, so nothing is left open."""
+    figure = picture_class()(figsize=(width, height), layout="constrained")
     return figure, [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
 
 

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.checkpoints import KEY, describe_model
 from ratsnlp.nlpbook.logs import logger
+from ratsnlp.nlpbook.models import order_head, takes_token_types
 
 DECAY_PER_EPOCH = 0.9
 """The published schedule: the rate falls by a tenth after every epoch."""
@@ -42,12 +43,15 @@ class Task(pl.LightningModule):
             model = model.float()  # type: ignore[no-untyped-call]
         self.model = model
         self.args = args
+        self.typed = takes_token_types(model)
         # A model's buffers are constants (position numbers). Without this, DDP sends them in every forward pass, and
         # waits for ever when one process has a validation batch more than another.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     def forward(self, **batch: Tensor) -> Any:
-        """Run the model on a batch."""
+        """Run the model on a batch, without token types where it knows none (klue/roberta, whatever its tokenizer)."""
+        if not self.typed:
+            batch.pop("token_type_ids", None)
         return self.model(**batch)
 
     def setup(self, stage: str) -> None:
@@ -55,9 +59,25 @@ class Task(pl.LightningModule):
         if stage == "fit":
             self.model.train()
 
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Tie dropout to seed, process and step, so that a resumed training goes on exactly as an uncut one would."""
+        if self.args.seed is not None:
+            step = int(self.trainer.fit_loop.total_batch_idx)
+            torch.manual_seed(hash((self.args.seed, self.global_rank, step)) % 2**63)
+
+    def match_head(self, train_dataloader: Any) -> None:
+        """Put a head that was trained elsewhere for the corpus's labels into the corpus's order, by name.
+
+        Rows of a head are numbers without names: in another order they would begin as each other's labels.
+        """
+        corpus: Any = getattr(getattr(train_dataloader, "dataset", None), "corpus", None)
+        labels = list(corpus.get_labels()) if hasattr(corpus, "get_labels") else []
+        if labels:
+            order_head(self.model, labels)
+
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch, a scalar; log it and what `measure` gives."""
-        outputs = self.model(**batch)
+        outputs = self(**batch)
         rows = len(batch["input_ids"])
         self.log(
             "loss", outputs.loss.detach(), prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows
@@ -69,7 +89,7 @@ class Task(pl.LightningModule):
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Add a batch to the metrics of the whole split."""
-        outputs = self.model(**batch)
+        outputs = self(**batch)
         rows = len(batch["input_ids"])
         self.log("val_loss", outputs.loss, prog_bar=True, on_epoch=True, batch_size=rows, sync_dist=True)
         self.collect(outputs, batch)
@@ -105,7 +125,19 @@ class Task(pl.LightningModule):
         plain = [weight for name, weight in trained if any(part in name for part in UNDECAYED)]
         decayed = [weight for name, weight in trained if not any(part in name for part in UNDECAYED)]
         groups = [{"params": decayed, "weight_decay": self.args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        return AdamW(groups, lr=self.args.learning_rate)
+        # One kernel for all weights, where there is one. With float16 it would undo the loss scaling after the clipping.
+        fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
+        return AdamW(groups, lr=self.args.learning_rate, fused=fused)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Cut the gradient to its longest allowed length. Lightning's own way refuses every fused optimizer under bfloat16."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def rate_at(self, step: int, steps: int, epochs: int) -> float:
         """Return the share of the learning rate at an optimizer step, in 0..1.

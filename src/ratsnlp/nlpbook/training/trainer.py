@@ -20,8 +20,11 @@ from ratsnlp.nlpbook.training.task import Task
 
 logger = logging.getLogger("ratsnlp")
 
-# Lightning advertises its logging service in every cell that makes a trainer.
-logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(lambda record: "Tip:" not in record.getMessage())
+# Lightning advertises its logging service in every cell that makes a trainer, and tells each loader it looks into.
+NOISE = ("Tip:", "Loading `train_dataloader`")
+logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+    lambda record: not any(words in record.getMessage() for words in NOISE)
+)
 
 REHEARSAL_BATCHES = 3
 
@@ -76,6 +79,8 @@ class Trainer(pl.Trainer):
                 f"monitor names {model.args.monitor_metric!r}, which {type(model).__name__} does not log; "
                 f"it logs {', '.join(model.validation_metrics)}"
             )
+        if isinstance(model, Task):
+            model.match_head(train_dataloaders)
         with warnings.catch_warnings():
             for message in EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message)
@@ -88,6 +93,11 @@ class Curves(Callback):
     def __init__(self, folder: Path):
         self.folder = folder
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Draw what there is when the training is interrupted."""
+        if isinstance(exception, KeyboardInterrupt) and trainer.global_step:
+            self.on_fit_end(trainer, pl_module)
+
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write `curves.png`, and show it in a notebook."""
         if not trainer.is_global_zero:
@@ -97,6 +107,14 @@ class Curves(Callback):
         figure = draw_curves(read_history(Path(csv_logger.log_dir) / "metrics.csv"))
         save_figure(figure, self.folder / "curves.png")
         show_in_notebook(figure)
+
+
+class ProgressBar(TQDMProgressBar):
+    """Lightning's progress bar, without the number of its log folder."""
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
+        """Return what the bar shows."""
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
 def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
@@ -133,7 +151,7 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
         gradient_clip_val=args.max_grad_norm or None,
         accumulate_grad_batches=args.accumulate_grad_batches,
         deterministic="warn" if args.seed is not None and torch.cuda.is_available() else None,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         **select_hardware(args),
     )
     return trainer if return_trainer_only else (best, trainer)
@@ -160,7 +178,7 @@ def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
     callbacks: list[Callback] = [
         # `save_last` would do without a file of its own, but is skipped where nothing else is saved
         ModelCheckpoint(dirpath=folder, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False),
-        TQDMProgressBar(),
+        ProgressBar(),
         LearningRateMonitor("step"),
         Curves(folder),
     ]

@@ -1,0 +1,25 @@
+"""Train a review classifier: python examples/classification_train.py examples/classification.yaml [--epochs 1 ...]."""
+
+from transformers import BertForSequenceClassification, BertTokenizer
+
+from ratsnlp import nlpbook
+from ratsnlp.nlpbook.classification import (
+    ClassificationDataset,
+    ClassificationTask,
+    ClassificationTrainArguments,
+    NsmcCorpus,
+)
+
+if __name__ == "__main__":  # loader and training processes import this file again
+    args = nlpbook.load_arguments(ClassificationTrainArguments)
+    nlpbook.set_seed(args)
+    nlpbook.set_logger(args)
+    nlpbook.download_downstream_dataset(args)
+    corpus = NsmcCorpus()
+    tokenizer = BertTokenizer.from_pretrained(args.pretrained_model_name, do_lower_case=False)
+    train_dataset = ClassificationDataset(args, tokenizer, corpus, mode="train")
+    val_dataset = ClassificationDataset(args, tokenizer, corpus, mode="test")
+    model = BertForSequenceClassification.from_pretrained(args.pretrained_model_name, num_labels=corpus.num_labels)
+    trainer = nlpbook.get_trainer(args)
+    trainer.fit(ClassificationTask(model, args), *nlpbook.get_dataloaders(args, train_dataset, val_dataset))
+    print(nlpbook.evaluate(args.downstream_model_dir))
