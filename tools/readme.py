@@ -1,4 +1,4 @@
-"""Write the generated parts of the READMEs: settings table, notebooks table, install line.
+"""Write the generated parts of the READMEs and notebooks: settings table, notebooks table, install lines.
 
     python tools/readme.py            write them
     python tools/readme.py --check    exit with status 1 where a README is not as it would be written
@@ -71,9 +71,21 @@ def fill(text: str, korean: bool) -> str:
     return text
 
 
+def fill_install_cell(text: str) -> str:
+    """Return a notebook whose install cell names the address."""
+    line = f'INSTALL_FROM = \\"ratsnlp @ git+{ADDRESS}\\"'
+    return re.sub(r'INSTALL_FROM = \\"[^"\\]*\\"', lambda _: line, text)
+
+
 def main() -> None:
-    """Write or check both READMEs."""
+    """Write or check both READMEs and the notebooks' install cells."""
     stale = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        written = path.read_text(encoding="utf-8")
+        if (wanted := fill_install_cell(written)) != written:
+            stale.append(path.name)
+            if "--check" not in sys.argv:
+                path.write_text(wanted, encoding="utf-8")
     for name, korean in (("README.md", False), ("README.ko.md", True)):
         path = ROOT / name
         written, wanted = path.read_text(encoding="utf-8"), fill(path.read_text(encoding="utf-8"), korean)
