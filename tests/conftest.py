@@ -151,3 +151,42 @@ def trained(tiny_bert, tmp_path_factory):
     )
     pipeline.train("classification", args)
     return root / "model"
+
+
+@pytest.fixture(scope="session")
+def qa_bert(tmp_path_factory):
+    """Return the folder of a tiny BERT whose vocabulary knows every sign of the built-in questions."""
+    from qa_samples import build_vocabulary
+
+    return build_bert(tmp_path_factory.mktemp("models") / "qa-bert", build_vocabulary())
+
+
+@pytest.fixture
+def qa_tokenizer(qa_bert):
+    from transformers import BertTokenizer
+
+    return BertTokenizer.from_pretrained(qa_bert, do_lower_case=False)
+
+
+@pytest.fixture
+def make_qa_args(qa_bert, tmp_path):
+    """Return a function that makes training settings for the tiny model on the built-in questions."""
+    from ratsnlp.nlpbook.qa import QATrainArguments
+
+    def make(**changes):
+        settings = {
+            "pretrained_model_name": qa_bert,
+            "downstream_corpus_name": "builtin-korquad-v1",
+            "downstream_corpus_root_dir": str(tmp_path / "corpora"),
+            "downstream_model_dir": str(tmp_path / "model"),
+            "max_seq_length": 64,
+            "max_query_length": 24,
+            "doc_stride": 24,
+            "epochs": 1,
+            "batch_size": 32,
+            "seed": 7,
+            "precision": "32",
+        }
+        return QATrainArguments(**settings | changes)
+
+    return make

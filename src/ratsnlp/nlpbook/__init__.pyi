@@ -1,11 +1,11 @@
-from . import classification, metrics
-from .arguments import load_arguments
+from . import classification, metrics, paircls, qa
 from .builtin import builtin_corpus
 from .data.dataset import data_collator
 from .data.download import download_downstream_dataset
 from .data.loaders import get_dataloaders
 from .logs import logger, set_logger
 from .pipeline import evaluate, load_predictor, train
+from .settings import load_arguments
 from .training.trainer import get_trainer, set_seed
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "load_predictor",
     "logger",
     "metrics",
+    "paircls",
+    "qa",
     "set_logger",
     "set_seed",
     "train",

@@ -1,9 +1,10 @@
 """The settings of every task: one base for training, one for deploying. A task adds only its differences."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import platformdirs
 
@@ -109,6 +110,9 @@ class DeployArguments(Arguments):
     max_seq_length: Annotated[int, AtLeast(4)] | None = arg(None, "tokens per example; default: as trained, else 128")
     downstream_model_checkpoint_path: str | None = arg(None, "older name of downstream_model_checkpoint_fpath")
 
+    as_trained: ClassVar[Mapping[str, Any]] = {"pretrained_model_name": None, "max_seq_length": 128}
+    """Settings that are as at training where left out, each with its value where the checkpoint does not tell."""
+
     def __post_init__(self) -> None:
         """Check the settings, choose the checkpoint, and fill in what was left out from what it was trained with.
 
@@ -125,8 +129,9 @@ class DeployArguments(Arguments):
         self.downstream_model_checkpoint_fpath = self.downstream_model_checkpoint_path = str(path)
         print(f"downstream_model_checkpoint_fpath: {path}")
         trained = read_description(path).get("settings", {})
-        self.pretrained_model_name = self.pretrained_model_name or trained.get("pretrained_model_name")
-        self.max_seq_length = self.max_seq_length or trained.get("max_seq_length", 128)
+        for name, untold in self.as_trained.items():
+            if getattr(self, name) is None:
+                setattr(self, name, trained.get(name, untold))
 
     def problems(self) -> list[str]:
         """Return the rules between settings that are broken."""

@@ -1,7 +1,8 @@
-"""Pretrained models as they come: loading with plain errors, the inputs they take, and the labels their heads were trained for.
+"""Pretrained models as they come: loading with plain errors, the inputs they take, the labels their heads answer.
 
-A trained head is a matrix with one row for each label. Which row is which label stands in the model's config, and nowhere else: two
-models for the same labels may hold them in different orders. So rows are always matched by the labels' names, never by position.
+A trained head is a matrix with one row for each label. Which row is which label stands in the model's config, and
+nowhere else: two models for the same labels may hold them in different orders. So rows are always matched by the
+labels' names, never by position.
 """
 
 import inspect
@@ -28,7 +29,7 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
     """
     level = transformers.logging.get_verbosity()
     # its table of new head weights alarms beginners: a new head is what is wanted
-    transformers.logging.set_verbosity(transformers.logging.ERROR)
+    transformers.logging.set_verbosity(logging.ERROR)
     try:
         return load(name, **options)
     except (OSError, ValueError) as error:
@@ -52,14 +53,14 @@ def takes_token_types(model: Any) -> bool:
 
 def head_labels(config: PretrainedConfig) -> list[str]:
     """Return the labels that a config gives the head's outputs, in their order."""
-    names: dict[int, str] = config.id2label or {}
-    return [names[i] for i in sorted(names)]
+    names: dict[Any, str] = dict(config.id2label or {})
+    return [names[i] for i in sorted(names, key=int)]
 
 
 def match_labels(found: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
     """Return for each wanted label its place among those found, whatever the case; None where the names differ."""
     places = {label.casefold(): place for place, label in enumerate(found)}
-    if len(found) != len(wanted) or places.keys() != {label.casefold() for label in wanted}:
+    if not len(places) == len(found) == len(wanted) or places.keys() != {label.casefold() for label in wanted}:
         return None
     return [places[label.casefold()] for label in wanted]
 
@@ -76,7 +77,7 @@ def find_head(model: Any) -> Linear:
     heads = [module for module in outer if isinstance(module, Linear)]
     fitting = [head for head in heads if head.out_features == model.config.num_labels]
     if not fitting:
-        raise ModelLoadError(f"{type(model).__name__} has no linear layer of {model.config.num_labels} outputs as its head")
+        raise ModelLoadError(f"{type(model).__name__} has no linear layer of {model.config.num_labels} outputs")
     return fitting[-1]
 
 
@@ -107,7 +108,9 @@ def order_head(model: Any, labels: Sequence[str]) -> bool:
 
 
 def adopt_labels(model: Any, labels: Sequence[str]) -> None:
-    """Make the head fit a corpus's labels: rows of a head trained for the same labels are kept, matched by name; others begin anew.
+    """Make the head fit a corpus's labels.
+
+    A head that was trained for the same labels is kept, its rows matched by name; any other begins anew.
 
     Args:
         model: A model with a head of `len(labels)` outputs, just loaded.
@@ -117,8 +120,7 @@ def adopt_labels(model: Any, labels: Sequence[str]) -> None:
     if trained and order_head(model, labels):
         return
     if trained:
-        found = ", ".join(head_labels(model.config))
-        logger.info("the model's head was trained for %s; a new one is made for %s", found, ", ".join(labels))
+        logger.info("the model's head was trained for other labels; a new one is made for %s", ", ".join(labels))
         head = find_head(model)
         torch.nn.init.normal_(head.weight, std=getattr(model.config, "initializer_range", 0.02))
         if head.bias is not None:

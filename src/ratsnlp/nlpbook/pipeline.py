@@ -3,30 +3,30 @@
 The command and the scripts call these; the notebooks spell them out.
 """
 
+import dataclasses
 import json
-import logging
 import platform
 import shutil
-from collections.abc import Callable
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from flask import Flask
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.builtin import BUILTIN
+from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
 from ratsnlp.nlpbook.checkpoints import LAST, read_description, select_checkpoint
 from ratsnlp.nlpbook.data.catalog import CATALOG
 from ratsnlp.nlpbook.data.corpus import corpus_folder
-from ratsnlp.nlpbook.data.dataset import FeatureDataset, hold_out
+from ratsnlp.nlpbook.data.dataset import FeatureDataset
 from ratsnlp.nlpbook.data.download import download_downstream_dataset
 from ratsnlp.nlpbook.data.loaders import get_dataloaders
-from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
+from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
 from ratsnlp.nlpbook.logs import is_first_process, logger, set_logger
+from ratsnlp.nlpbook.models import adopt_labels, load_pretrained
 from ratsnlp.nlpbook.recipes import RECIPES, Recipe
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
 
@@ -61,10 +61,12 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
         return select_checkpoint(folder)
     set_seed(args)
     set_logger(args)
+    corpus = build_corpus(recipe, args)
     fetch_corpus(args)
-    tokenizer, corpus = load_tokenizer(args), build_corpus(recipe, args)
+    tokenizer = load_tokenizer(args)
     train_dataset, val_dataset = split_datasets(recipe, args, tokenizer, corpus)
-    logger.info("training on %s examples, validating on %s", f"{len(train_dataset):,}", f"{len(val_dataset):,}")
+    counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
+    logger.info("training on %s examples, validating on %s", *counts)
     task = recipe.load("task")(load_model(recipe, args, corpus), args)
     trainer = get_trainer(args)
     if is_first_process():
@@ -139,7 +141,9 @@ def build_corpus(recipe: Recipe, args: TrainArguments) -> Any:
     """
     name = args.downstream_corpus_name or ""
     if name.removeprefix(BUILTIN) not in recipe.corpora:
-        known = ", ".join([*recipe.corpora, *(BUILTIN + corpus for corpus in recipe.corpora)])
+        known = ", ".join(
+            [*recipe.corpora, *(BUILTIN + corpus for corpus in recipe.corpora if (CORPORA / corpus).is_dir())]
+        )
         raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
     own = {"train": args.train_file, "val": args.validation_file, "test": args.test_file}
     # a path in the settings is meant from where the command runs, not from the corpus's folder
@@ -157,48 +161,25 @@ def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
 
 
 def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedModel:
-    """Return the pretrained model with a fresh head for the corpus's labels, in float32.
+    """Return the pretrained model in float32, with a head for the corpus's labels.
+
+    The head is new, unless the model was already trained for these labels: then its rows are kept, matched by name.
 
     Raises:
         ModelLoadError: It cannot be had.
     """
     labels = corpus.get_labels()
-    heads = {
-        "num_labels": len(labels),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {x: i for i, x in enumerate(labels)},
-    }
     # without a dtype, transformers loads the type that the file was saved in
     model: PreTrainedModel = load_pretrained(
         recipe.load("model").from_pretrained,
         args.pretrained_model_name,
         dtype=torch.float32,
-        **(heads if labels else {}),
+        **({"num_labels": len(labels), "ignore_mismatched_sizes": True} if labels else {}),
     )
+    if labels:
+        adopt_labels(model, labels)
+        logger.info("labels, in the order of the head: %s", ", ".join(f"{i} {name}" for i, name in enumerate(labels)))
     return model
-
-
-def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
-    """Call `from_pretrained`, and say in plain words what is wrong where it fails.
-
-    Raises:
-        ModelLoadError: There is no such model, or the hub cannot be reached.
-    """
-    level = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity(
-        logging.ERROR
-    )  # its table of new head weights alarms beginners: a new head is what is wanted
-    try:
-        return load(name, **options)
-    except (OSError, ValueError) as error:
-        where = "it is not a folder here, and " if not Path(name).is_dir() else "the folder is there, but "
-        raise ModelLoadError(
-            f"pretrained_model_name {name!r} cannot be loaded: {where}{str(error).splitlines()[0]} "
-            "Check the name, the connection to the hub, or give a local folder "
-            "that holds config.json, weights and tokenizer."
-        ) from None
-    finally:
-        transformers.logging.set_verbosity(level)
 
 
 def split_datasets(recipe: Recipe, args: TrainArguments, tokenizer: Any, corpus: Any) -> tuple[Any, Any]:
@@ -209,17 +190,15 @@ def split_datasets(recipe: Recipe, args: TrainArguments, tokenizer: Any, corpus:
     """
     build = recipe.load("dataset")
     everything: FeatureDataset[Any, Any] = build(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")
-    first = min(args.max_train_examples or len(everything), len(everything))
+    first = min(args.max_train_examples or everything.example_count, everything.example_count)
+    chosen, after = everything.split_after(first)
     if args.validation_file or args.validate_on == "test":
         mode = "val" if args.validation_file else "test"
-        return everything.select(range(first)), build(args=args, corpus=corpus, tokenizer=tokenizer, mode=mode)
+        return chosen, build(args=args, corpus=corpus, tokenizer=tokenizer, mode=mode)
     count = max(1, min(HELD_OUT_AT_MOST, round(first * args.validation_ratio)))
-    after = everything.select(range(first, len(everything)))
-    if len(after) >= count:
-        return everything.select(range(first)), after.select(hold_out(after.strata, count, args.seed or 0)[1])
-    chosen = everything.select(range(first))
-    kept, held = hold_out(chosen.strata, count, args.seed or 0)
-    return chosen.select(kept), chosen.select(held)
+    if after.example_count >= count:
+        return chosen, after.split_held_out(count, args.seed or 0)[1]
+    return chosen.split_held_out(count, args.seed or 0)
 
 
 def describe_folder(folder: str | Path) -> tuple[Recipe, dict[str, Any]]:
@@ -246,23 +225,34 @@ def load_predictor(folder: str | Path) -> Any:
     return recipe.load("predictor").load(folder)
 
 
-def evaluate(folder: str | Path, corpus_root: str | None = None, mode: str = "test") -> Any:
+def evaluate(
+    folder: str | Path, corpus_root: str | None = None, mode: str = "test", hypothesis_only: bool = False
+) -> Any:
     """Score a model folder's best checkpoint on a split; write the score card to `FOLDER/evaluation` and return it.
 
     Args:
         folder: The model folder.
         corpus_root: Where the corpus is now; by default where it was at training.
         mode: The split.
+        hypothesis_only: For pairs: also score a simple classifier that never sees a premise, on the same pairs.
 
     Raises:
+        ArgumentError: `hypothesis_only` is asked of a task without hypotheses.
         RatsnlpError: The checkpoint or the corpus cannot be had.
     """
     recipe, described = describe_folder(folder)
+    if hypothesis_only and not recipe.hypothesis_only:
+        raise ArgumentError(f"{folder} holds a model for {recipe.task_name}; only pairs have a hypothesis")
     settings = described["settings"] | ({"downstream_corpus_root_dir": corpus_root} if corpus_root else {})
     args = recipe.load("arguments")(**settings)
+    corpus = build_corpus(recipe, args)
     fetch_corpus(args)
-    examples = build_corpus(recipe, args).get_examples(corpus_folder(args), mode)
+    examples = corpus.get_examples(corpus_folder(args), mode)
     card = load_predictor(folder).evaluate(examples)
+    if hypothesis_only:
+        learnt = list(islice(corpus.iterate_examples(corpus_folder(args), "train"), args.max_train_examples))
+        simple = recipe.load("hypothesis_only")(learnt, examples, corpus.get_labels(), corpus.label_names)
+        card = dataclasses.replace(card, baselines={"hypothesis only": simple})
     card.save(Path(folder) / "evaluation")
     return card
 

@@ -6,6 +6,8 @@ from pkgutil import resolve_name
 from typing import Any
 
 CLASSIFICATION = "ratsnlp.nlpbook.classification"
+PAIRCLS = "ratsnlp.nlpbook.paircls"
+QA = "ratsnlp.nlpbook.qa"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,7 @@ class Recipe:
         model: transformers' class that builds the model.
         predictor: Answers of a trained model.
         app: The factory of its page.
+        hypothesis_only: What scores a pair's second texts alone; empty where a question has no such part.
     """
 
     task_name: str
@@ -31,6 +34,7 @@ class Recipe:
     model: str
     predictor: str
     app: str
+    hypothesis_only: str = ""
 
     def load(self, part: str) -> Any:
         """Import a part and return it."""
@@ -51,5 +55,26 @@ RECIPES = {
         model="transformers:AutoModelForSequenceClassification",
         predictor=f"{CLASSIFICATION}.predictor:ClassificationPredictor",
         app=f"{CLASSIFICATION}.deploy:get_web_service_app",
+    ),
+    "paircls": Recipe(
+        task_name="pair-classification",
+        arguments=f"{CLASSIFICATION}.arguments:ClassificationTrainArguments",
+        corpora={"klue-nli": f"{PAIRCLS}.corpus:KlueNLICorpus", "kornli": f"{PAIRCLS}.corpus:KorNLICorpus"},
+        dataset=f"{CLASSIFICATION}.dataset:ClassificationDataset",
+        task=f"{CLASSIFICATION}.task:ClassificationTask",
+        model="transformers:AutoModelForSequenceClassification",
+        predictor=f"{PAIRCLS}.predictor:PairClassificationPredictor",
+        app=f"{PAIRCLS}.deploy:get_web_service_app",
+        hypothesis_only=f"{PAIRCLS}.baseline:score_hypothesis_only",
+    ),
+    "qa": Recipe(
+        task_name="question-answering",
+        arguments=f"{QA}.arguments:QATrainArguments",
+        corpora={"korquad-v1": f"{QA}.corpus:KorQuADV1Corpus"},
+        dataset=f"{QA}.dataset:QADataset",
+        task=f"{QA}.task:QATask",
+        model="transformers:AutoModelForQuestionAnswering",
+        predictor=f"{QA}.predictor:QAPredictor",
+        app=f"{QA}.deploy:get_web_service_app",
     ),
 }

@@ -19,6 +19,11 @@ class ClassificationExample:
     text_b: str | None = None
     label: str | None = None
 
+    @property
+    def texts(self) -> str | tuple[str, str]:
+        """What is classified: the text, or both texts of a pair."""
+        return self.text_a if self.text_b is None else (self.text_a, self.text_b)
+
 
 class NsmcCorpus(Corpus[ClassificationExample]):
     """Naver movie reviews: label 0 negative, 1 positive. "val" and "test" both name the published test file."""

@@ -26,7 +26,7 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
 
     def convert_examples(self, examples: Sequence[ClassificationExample]) -> Chunk:
         """Turn examples into ids, the token at which a pair's second text begins, and label numbers."""
-        texts: list[Any] = [e.text_a if e.text_b is None else (e.text_a, e.text_b) for e in examples]
+        texts: list[Any] = [example.texts for example in examples]
         ids, types = encode(self.tokenizer, texts, self.args.max_seq_length)
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         flat = np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum()))

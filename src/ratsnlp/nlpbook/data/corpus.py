@@ -1,6 +1,7 @@
 """What a corpus is: the file of each split, the labels in order, and how rows become examples."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -10,6 +11,9 @@ from ratsnlp.nlpbook.errors import ArgumentError, CorpusMissingError
 
 ExampleT = TypeVar("ExampleT")
 
+Files = str | Path | tuple[str | Path, ...]
+"""The file of a split, or the files that make it up, in order."""
+
 
 class Corpus(Generic[ExampleT]):
     """Base of all corpora. A corpus class names its files and labels and says how to read one file.
@@ -18,12 +22,14 @@ class Corpus(Generic[ExampleT]):
         files: Own files by split, instead of the published ones: `NsmcCorpus({"train": "my_reviews.txt"})`.
     """
 
-    files: Mapping[str, str | Path] = {}
+    files: Mapping[str, Files] = {}
     labels: ClassVar[tuple[str, ...]] = ()
     label_names: ClassVar[tuple[str, ...]] = ()
     """How to show each label, as `한국어 (english)`; empty where the labels speak for themselves."""
+    where_to_get: ClassVar[str] = "Run nlpbook.download_downstream_dataset(args) first."
+    """What to do about a missing file."""
 
-    def __init__(self, files: Mapping[str, str | Path] | None = None):
+    def __init__(self, files: Mapping[str, Files] | None = None):
         self.files = {**type(self).files, **(files or {})}
 
     def read(self, path: Path) -> Iterator[ExampleT]:
@@ -31,28 +37,39 @@ class Corpus(Generic[ExampleT]):
         raise NotImplementedError
 
     def path(self, data_root_path: str | Path, mode: str) -> Path:
-        """Return the file of a split.
+        """Return the file of a split, the first one where it has several. See `paths`."""
+        return self.paths(data_root_path, mode)[0]
+
+    def paths(self, data_root_path: str | Path, mode: str) -> list[Path]:
+        """Return the files of a split.
 
         Raises:
             ArgumentError: The corpus has no such split.
-            CorpusMissingError: The file is not there.
+            CorpusMissingError: A file is not there.
         """
         if mode not in self.files:
             raise ArgumentError(f"{type(self).__name__} has no split {mode!r}; it has {', '.join(sorted(self.files))}")
-        path = Path(data_root_path) / Path(self.files[mode]).expanduser()
+        named = self.files[mode]
+        names = named if isinstance(named, tuple) else (named,)
+        return [self.find(Path(data_root_path) / Path(name).expanduser()) for name in names]
+
+    def find(self, path: Path) -> Path:
+        """Return `path` if the file is there.
+
+        Raises:
+            CorpusMissingError: It is not; the message names what the folder holds.
+        """
         if not path.is_file():
             held = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else None
             there = (
                 "that folder does not exist" if held is None else f"in that folder: {', '.join(held[:10]) or 'nothing'}"
             )
-            raise CorpusMissingError(
-                f"{path} is missing ({there}). Run nlpbook.download_downstream_dataset(args) first."
-            )
+            raise CorpusMissingError(f"{path} is missing ({there}). {self.where_to_get}")
         return path
 
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
         """Yield the examples of a split one by one, so that memory does not grow with the corpus."""
-        return self.read(self.path(data_root_path, mode))
+        return chain.from_iterable(map(self.read, self.paths(data_root_path, mode)))
 
     def get_examples(self, data_root_path: str | Path, mode: str) -> list[ExampleT]:
         """Return all examples of a split."""

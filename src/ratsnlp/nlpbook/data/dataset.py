@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -135,11 +135,12 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         CorpusFormatError: The corpus file breaks its format.
     """
 
-    creating_line: ClassVar[str] = "Creating features from dataset file at %s"
+    creating_line = "Creating features from dataset file at %s"
 
     def __init__(self, args: TrainArguments, tokenizer: PreTrainedTokenizerBase, corpus: Any, mode: str = "train"):
         self.args, self.tokenizer, self.corpus, self.mode = args, tokenizer, corpus, mode
         self.selected: Tensor | None = None  # (N,) rows of the store, None for all
+        self.opening: list[ExampleT] = []  # the first examples, as long as they are to be logged
         self.folder = corpus_folder(args)
         self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, fixed=xla_in_use())
         path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file_name()
@@ -165,14 +166,21 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         return [str(self.args.max_seq_length), *self.get_labels()]
 
     @property
+    def sources(self) -> list[Path]:
+        """The corpus files of the split, or the corpus's folder where the corpus does not name files."""
+        if hasattr(self.corpus, "paths"):
+            return [Path(path) for path in self.corpus.paths(self.folder, self.mode)]
+        return [Path(self.corpus.path(self.folder, self.mode)) if hasattr(self.corpus, "path") else self.folder]
+
+    @property
     def source(self) -> Path:
-        """The corpus file, or the corpus's folder where the corpus does not name files."""
-        return Path(self.corpus.path(self.folder, self.mode)) if hasattr(self.corpus, "path") else self.folder
+        """The first of `sources`."""
+        return self.sources[0]
 
     def file_name(self) -> str:
         """Return the name of the feature file: readable parts, and the hash that makes it right."""
         if self.source.is_file():
-            content = file_digest(self.source)
+            content = b"".join(map(file_digest, self.sources))
         else:
             content = "\n".join(map(repr, self.corpus.get_examples(str(self.folder), self.mode))).encode()
         kind = type(self.corpus).__name__
@@ -184,15 +192,15 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     def make_features(self, path: Path) -> None:
         """Read the corpus, convert it, log the first examples, write the feature file."""
         logger.info(self.creating_line, self.folder)
-        logger.info("loading %s data... LOOKING AT %s", self.mode, self.source)
+        logger.info("loading %s data... LOOKING AT %s", self.mode, ", ".join(map(str, self.sources)))
         logger.info("tokenize sentences, it could take a lot of time...")
         start = time.perf_counter()
         partial = path.with_suffix(".partial")
         write_features(self.convert_all(), partial)
         logger.info("tokenize sentences [took %.3f s]", time.perf_counter() - start)
         self.store = FeatureStore(partial)
-        for row, example in enumerate(islice(self.examples(), LOGGED_EXAMPLES if is_first_process() else 0)):
-            log_example(self.describe_example(example, self.read_row(row)))
+        for number, example in enumerate(self.opening if is_first_process() else ()):
+            log_example(self.describe_example(example, self.read_row(self.first_row(number))))
         logger.info("Saving features into cached file, it could take a lot of time...")
         start = time.perf_counter()
         del self.store  # Windows renames no file that is mapped
@@ -211,6 +219,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         examples = self.examples()
         with tqdm(desc=f"features ({self.mode})", unit=" examples", disable=not is_first_process()) as bar:
             while chunk := list(islice(examples, CHUNK_ROWS)):
+                self.opening = self.opening or chunk[:LOGGED_EXAMPLES]
                 yield self.convert_examples(chunk)
                 bar.update(len(chunk))
 
@@ -245,6 +254,28 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         other = copy.copy(self)
         other.selected = chosen if self.selected is None else self.selected[chosen]
         return other
+
+    def first_row(self, example: int) -> int:
+        """Return the stored row that stands for an example, given by its number, in the log."""
+        return example
+
+    @property
+    def example_count(self) -> int:
+        """How many examples the rows are made of: as many as rows, unless one example becomes several rows."""
+        return len(self)
+
+    def split_after(
+        self, count: int
+    ) -> "tuple[FeatureDataset[ExampleT, FeaturesT], FeatureDataset[ExampleT, FeaturesT]]":
+        """Return the rows of the first `count` examples, and the rows after them."""
+        return self.select(range(count)), self.select(range(count, len(self)))
+
+    def split_held_out(
+        self, count: int, seed: int
+    ) -> "tuple[FeatureDataset[ExampleT, FeaturesT], FeatureDataset[ExampleT, FeaturesT]]":
+        """Return the rows to train on and those of about `count` examples held out. See `hold_out`."""
+        kept, held = hold_out(self.strata, count, seed)
+        return self.select(kept), self.select(held)
 
     @property
     def strata(self) -> Tensor:

@@ -73,7 +73,7 @@ def fetch(remote: RemoteFile, corpus: str, path: Path) -> None:
             raise DownloadError(
                 f"{remote.name} could not be fetched from {address}: {error}. Check the connection, "
                 f"or put the file at {path} by hand, or set {BASE_ADDRESS} to a server that has it; "
-                f"without any of these, use a built-in corpus (downstream_corpus_name='{BUILTIN}nsmc')."
+                f"without any of these, use a built-in corpus (downstream_corpus_name='{BUILTIN}{corpus}')."
             ) from None
         verify(part, remote, address)
         part.replace(path)

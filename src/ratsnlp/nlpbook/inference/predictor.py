@@ -1,5 +1,6 @@
 """Text in, answer out. A predictor is itself an `inference_fn`: a page takes it as it takes a hand-written one."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -16,7 +17,8 @@ from ratsnlp.nlpbook.checkpoints import (
     restore_tokenizer,
     select_checkpoint,
 )
-from ratsnlp.nlpbook.errors import CheckpointError
+from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
+from ratsnlp.nlpbook.models import takes_token_types
 
 
 class Predictor:
@@ -30,6 +32,9 @@ class Predictor:
         max_seq_length: Tokens per example, special tokens included; longer texts are cut.
         task: What the model was trained for.
     """
+
+    fields: ClassVar[tuple[str, ...]] = ("text",)
+    """What one question consists of: a text, or several texts in the order in which they are given."""
 
     model_class: ClassVar[Callable[[], Any]]
     """Returns transformers' class that builds the model; a function, so that importing this module stays light."""
@@ -75,7 +80,48 @@ class Predictor:
             described["settings"]["max_seq_length"],
             described["task"],
         )
+        predictor.configure(described["settings"])
         return predictor.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take over what the training settings say about answering, for a task where they say more than the length."""
+
+    @classmethod
+    def read_line(cls, line: str) -> Any:
+        """Return what a line of text asks: the text itself or, where a question has several texts, a tuple of them.
+
+        Several texts stand between tabs, or in a JSON object under their names, or in a JSON list.
+
+        Raises:
+            ArgumentError: The line holds more or fewer texts than a question has.
+        """
+        if len(cls.fields) == 1:
+            return line
+        texts = read_texts(line, cls.fields)
+        if len(texts) != len(cls.fields) or not all(isinstance(text, str) and text.strip() for text in texts):
+            named = "<TAB>".join(cls.fields)
+            as_json = json.dumps(dict.fromkeys(cls.fields, "..."))
+            raise ArgumentError(f"a line must read {named}, or {as_json}; got {line[:80]!r}")
+        return tuple(texts)
+
+    @classmethod
+    def read_arguments(cls, texts: Sequence[str]) -> list[Any]:
+        """Return what the texts after a command ask: each one a line, or each run of as many as a question has.
+
+        `read_arguments(["전제", "가설"])` is one pair, as is `read_arguments(["전제<TAB>가설"])` with a tab.
+
+        Raises:
+            ArgumentError: They do not make up whole questions.
+        """
+        size = len(cls.fields)
+        if size == 1 or any(len(read_texts(text, cls.fields)) > 1 for text in texts):
+            return [cls.read_line(text) for text in texts]
+        if len(texts) % size:
+            raise ArgumentError(
+                f"{len(texts)} texts make no whole questions of {size} ({', '.join(cls.fields)}). Quote each text: "
+                + " ".join(f'"{name}"' for name in cls.fields)
+            )
+        return [tuple(texts[i : i + size]) for i in range(0, len(texts), size)]
 
     def to(self, device: str) -> Self:
         """Move the model to a device and return the predictor."""
@@ -116,7 +162,18 @@ class Predictor:
             max_length=self.max_seq_length,
             return_tensors="pt",
         )
-        if getattr(self.model.config, "type_vocab_size", 2) < 2:  # klue/roberta knows one token type only
+        if not takes_token_types(self.model):
             batch.pop("token_type_ids", None)
         moved: Mapping[str, Tensor] = batch.to(self.model.device)
         return moved
+
+
+def read_texts(line: str, fields: Sequence[str]) -> list[Any]:
+    """Return the parts of a line: a JSON object's values named in `fields`, a JSON list's items, or what tabs part."""
+    try:
+        found = json.loads(line)
+    except json.JSONDecodeError:
+        found = None
+    if isinstance(found, dict):
+        return [found.get(name) for name in fields]
+    return found if isinstance(found, list) else line.split("\t")

@@ -1,7 +1,7 @@
 "use strict";
 
-// One script for every task page. A page says what it asks with [data-field] and what it shows large with
-// data-headline. Every text goes in through textContent; every address is relative.
+// One script for every task page. A page says what it asks with [data-field], what it shows large with data-headline,
+// and in which text it marks the answer with data-passage. Every text goes in through textContent; every address is relative.
 
 const PROXY_REFUSALS = [405, 500, 501]; // what a notebook's port proxy answers when it does not forward POST
 const SAME_PRESS_MS = 250; // one press of Enter may arrive as several events while an input method composes
@@ -10,6 +10,7 @@ const HISTORY_LENGTH = 5;
 const byId = (id) => document.getElementById(id);
 const form = byId("form");
 const fields = [...form.querySelectorAll("[data-field]")];
+const passageField = form.querySelector("[data-passage]"); // the text in which the answer is marked, where a page has one
 let running = null; // the AbortController of the request on its way
 let past = [];
 
@@ -134,18 +135,19 @@ function showProblem(problem) {
   if (!cancelled) reveal(byId("error"));
 }
 
-function describe(values) {
-  return fields.map((field) => values[field.dataset.field]).join(" / ");
+function describe(values, shown = fields) {
+  return shown.map((field) => values[field.dataset.field]).join(" / ");
 }
 
 function headlineOf(answer) {
-  const value = answer[form.dataset.headline];
-  return value === undefined || value === null ? "" : String(value);
+  return String(answer[form.dataset.headline] ?? "") || form.dataset.nothing || "";
 }
 
 function showResult({ values, answer, elapsed }) {
-  byId("echo").textContent = describe({ ...values, ...answer });
+  const texts = { ...values, ...answer };
+  byId("echo").textContent = describe(texts, fields.filter((field) => field !== passageField));
   byId("headline").textContent = headlineOf(answer);
+  byId("passage")?.replaceChildren(...markAnswer(String(texts[passageField.dataset.field]), answer));
   byId("bars").replaceChildren(...readBars(answer).map(buildBar));
   byId("elapsed").textContent = `걸린 시간 ${elapsed.toLocaleString("ko")} ms`;
   byId("error").hidden = true;
@@ -153,14 +155,28 @@ function showResult({ values, answer, elapsed }) {
   reveal(byId("result"));
 }
 
+// Places count characters as Python does: an emoji is one, of which JavaScript makes two. A hand-written inference_fn
+// sends none; then the answer is marked where it stands first.
+function markAnswer(text, { answer, start, end }) {
+  const characters = Array.from(text);
+  const known = Number.isInteger(start) && Number.isInteger(end) && start < end && end <= characters.length;
+  const found = String(answer ?? "").trim();
+  const at = known || !found ? -1 : text.indexOf(found);
+  if (!known && at < 0) return [text];
+  const before = known ? characters.slice(0, start).join("") : text.slice(0, at);
+  const marked = known ? characters.slice(start, end).join("") : found;
+  return [before, element("mark", "", marked), text.slice(before.length + marked.length)];
+}
+
 // The library sends `probabilities`, for any number of labels; a hand-written inference_fn sends X_data and X_width.
 function readBars(answer) {
-  const bars = Array.isArray(answer.probabilities) ? answer.probabilities.map(readProbability) : readPairs(answer);
+  const listed = answer.probabilities ?? answer.answers;
+  const bars = Array.isArray(listed) ? listed.map(readProbability) : readPairs(answer);
   return bars.filter((bar) => Number.isFinite(bar.percent)).sort((one, other) => other.percent - one.percent);
 }
 
-function readProbability({ label, name, probability }) {
-  return { name: String(name ?? label), percent: probability * 100 };
+function readProbability({ label, name, probability, answer, score }) {
+  return { name: String(name ?? label ?? answer), percent: (probability ?? score) * 100 };
 }
 
 function readPairs(answer) {

@@ -1,0 +1,19 @@
+from .arguments import QADeployArguments, QATrainArguments
+from .corpus import KorQuADV1Corpus, QACorpus, QAExample
+from .dataset import QADataset, QAFeatures
+from .deploy import get_web_service_app
+from .predictor import QAPredictor
+from .task import QATask
+
+__all__ = [
+    "KorQuADV1Corpus",
+    "QACorpus",
+    "QADataset",
+    "QADeployArguments",
+    "QAExample",
+    "QAFeatures",
+    "QAPredictor",
+    "QATask",
+    "QATrainArguments",
+    "get_web_service_app",
+]

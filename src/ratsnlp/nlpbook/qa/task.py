@@ -1,0 +1,126 @@
+"""Training question answering: what to measure. Scores are about questions, never about windows."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+from transformers import PreTrainedModel
+
+from ratsnlp.nlpbook.inference.spans import search_spans
+from ratsnlp.nlpbook.josa import cut_josa
+from ratsnlp.nlpbook.metrics import korquad_exact_match, korquad_f1
+from ratsnlp.nlpbook.qa.arguments import QATrainArguments
+from ratsnlp.nlpbook.qa.dataset import NO_ANSWER, QADataset
+from ratsnlp.nlpbook.training.task import Task
+
+
+class BestSpans(Metric):
+    """The best span of every window seen, collected over all processes."""
+
+    windows: list[Tensor]
+    scores: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("windows", default=[], dist_reduce_fx="cat")  # each (B, 3) int64: window, first and last token
+        self.add_state("scores", default=[], dist_reduce_fx="cat")  # each (B,) float32
+
+    def update(self, windows: Tensor, starts: Tensor, ends: Tensor, scores: Tensor) -> None:
+        """Add the best spans of a batch, each argument `(B,)`."""
+        self.windows.append(torch.stack([windows, starts, ends], dim=-1))
+        self.scores.append(scores)
+
+    def compute(self) -> list[tuple[int, int, int, float]]:
+        """Return `(window, first token, last token, score)` of all windows. A window seen twice is there twice."""
+        if not len(self.windows):
+            return []
+        rows, scores = (
+            dim_zero_cat(self.windows),
+            dim_zero_cat(self.scores),
+        )  # tensors already, where processes were joined
+        return [(*row, score) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)]
+
+
+class QATask(Task):
+    """Train a span finder; logs EM and character F1 over the questions of the whole validation split, in 0..100.
+
+    Both are as KorQuAD's scorer reports them. `val_em` and `val_f1` are of the answers that the setting `josa_cut` asks
+    for; the same without the cut stands beside them. A question's answer is the best span of all its windows.
+    """
+
+    validation_metrics = ("val_loss", "val_em", "val_f1", "val_em_without_josa_cut", "val_f1_without_josa_cut")
+    args: QATrainArguments
+
+    def __init__(self, model: PreTrainedModel, args: QATrainArguments):
+        super().__init__(model, args)
+        self.best = BestSpans()
+
+    def forward(self, **batch: Tensor) -> Any:
+        """Run the model on a batch, without the numbers by which validation finds its questions."""
+        batch.pop("window", None)
+        return super().forward(**batch)
+
+    def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return how often both ends are right among the batch's windows with an answer, if it has any."""
+        holds = batch["start_positions"] != NO_ANSWER  # (B,)
+        if not holds.any():
+            return {}
+        start = outputs.start_logits.argmax(dim=-1) == batch["start_positions"]
+        end = outputs.end_logits.argmax(dim=-1) == batch["end_positions"]
+        return {"acc": (start & end)[holds].float().mean()}
+
+    def collect(self, outputs: Any, batch: dict[str, Tensor]) -> None:
+        """Find the best span of each window."""
+        if "window" not in batch:
+            return
+        dataset = self.validation_dataset()
+        passage = torch.zeros_like(batch["attention_mask"], dtype=torch.bool)  # (B, T)
+        for i, window in enumerate(batch["window"].tolist()):
+            first, last = dataset.passage_tokens(window)
+            passage[i, first : last + 1] = True
+        found = search_spans(
+            outputs.start_logits, outputs.end_logits, batch["attention_mask"], passage, self.args.max_answer_length
+        )
+        self.best.update(batch["window"], found.starts[:, 0], found.ends[:, 0], found.scores[:, 0])
+
+    def summarize(self) -> dict[str, Tensor]:
+        """Return EM and F1, in 0..100, over the questions of which windows were seen, of all processes."""
+        found: list[tuple[int, int, int, float]] = self.best.compute()
+        self.best.reset()
+        if not found:
+            return {}
+        dataset = self.validation_dataset()
+        best: dict[int, tuple[float, int, int, int]] = {}
+        for window, first, last, score in found:
+            question = dataset.question_of(window)
+            best[question] = max(best.get(question, (-torch.inf, 0, 0, 0)), (score, window, first, last))
+        scores = [score_question(dataset, question, *span) for question, (_, *span) in best.items()]
+        em_cut, f1_cut, em, f1 = (100 * torch.tensor(scores, dtype=torch.float64).mean(dim=0)).float()
+        shown = (em_cut, f1_cut) if self.args.josa_cut else (em, f1)
+        return dict(zip(self.validation_metrics[1:], (*shown, em, f1), strict=True))
+
+    def validation_dataset(self) -> QADataset:
+        """Return the dataset behind the validation loader."""
+        loader: Any = self.trainer.val_dataloaders
+        loader = loader[0] if isinstance(loader, list | tuple) else loader
+        dataset: QADataset = loader.dataset
+        return dataset
+
+
+def score_question(dataset: QADataset, question: int, window: int, first: int, last: int) -> tuple[float, ...]:
+    """Return EM and F1 of an answer with its josa cut, then of the same without the cut, each in 0..1.
+
+    Args:
+        dataset: The dataset of the question.
+        question: Its number.
+        window: The stored window that the answer is from.
+        first: The answer's first token in the window.
+        last: Its last one, inclusive.
+    """
+    example = dataset.example(question)
+    start, end = dataset.characters_of(window, first, last)
+    shorter = cut_josa(example.context_text, start, end, example.question_text)
+    texts = [example.context_text[start:stop] for stop in (shorter, end)]
+    return tuple(score(text, example.answers) for text in texts for score in (korquad_exact_match, korquad_f1))
