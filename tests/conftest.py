@@ -149,7 +149,10 @@ def trained(tiny_bert, tmp_path_factory):
         precision="32",
         monitor="max val_acc",
     )
+    logger = logging.getLogger("ratsnlp")
+    kept = logger.handlers[:], logger.level, logger.propagate  # made before `_own_cache` notes them
     pipeline.train("classification", args)
+    logger.handlers[:], logger.level, logger.propagate = kept
     return root / "model"
 
 

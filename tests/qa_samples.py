@@ -1,4 +1,4 @@
-"""What the tests of question answering share: a vocabulary of syllables, a small file in the published format, a fake model."""
+"""What the tests of question answering share: a vocabulary of syllables, small files, a fake model."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def builtin_examples():
 
 
 def build_vocabulary():
-    """Return special tokens, every sign of the built-in questions as a word's beginning and inside, and two glued josa."""
+    """Return special tokens, every sign of the built-in questions at a word's beginning and inside, and glued josa."""
     texts = [PASSAGE, *(question for question, _ in QUESTIONS)]
     texts += [text for example in builtin_examples() for text in (example.context_text, example.question_text)]
     signs = sorted({sign for text in texts for sign in text if not sign.isspace()})
@@ -56,7 +56,7 @@ def placed(context, answer):
 
 
 class FakeModel(torch.nn.Module):
-    """Gives the logits that `score(tokens)` returns for the tokens of each row: `{place: (start, end)}`, 0 elsewhere."""
+    """Gives the logits that `score(tokens)` returns for each row: `{place: (start, end)}`, 0 elsewhere."""
 
     device = torch.device("cpu")
 

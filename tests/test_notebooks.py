@@ -148,7 +148,8 @@ def test_install_cell_installs_the_checkout_when_it_runs_inside_one(monkeypatch)
 def test_install_cell_installs_the_published_package_elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     namespace, magics, _ = run_as_on_colab(monkeypatch, "install")
-    assert namespace["INSTALL_FROM"] == "ratsnlp>=2"
+    address = (ROOT / "tools" / "address.txt").read_text(encoding="utf-8").strip()
+    assert namespace["INSTALL_FROM"] == f"ratsnlp @ git+{address}"
     assert len(magics) == 1
 
 

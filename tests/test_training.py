@@ -18,6 +18,7 @@ from ratsnlp.nlpbook.classification import ClassificationDataset, Classification
 from ratsnlp.nlpbook.data import loaders
 from ratsnlp.nlpbook.data.loaders import LengthGroupedSampler
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
+from ratsnlp.nlpbook.models import set_attention_dropout
 from ratsnlp.nlpbook.training import trainer as trainer_module
 
 pytestmark = [
@@ -113,6 +114,16 @@ def test_weights_in_half_precision_are_cast_to_float32(prepare, caplog, tiny_ber
     model = BertForSequenceClassification.from_pretrained(tiny_bert, num_labels=2, dtype=torch.float16)
     assert ClassificationTask(model, args).model.dtype == torch.float32
     assert "the model's weights are torch.float16; training casts them to float32" in caplog.text
+
+
+def test_attention_dropout_can_be_set_apart_from_the_rest(prepare, caplog):
+    _, task, *_ = prepare(attention_dropout=0.0)
+    attention = task.model.bert.encoder.layer[0].attention
+    assert (attention.self.dropout.p, attention.output.dropout.p) == (0.0, 0.1)
+    _, kept, *_ = prepare()
+    assert kept.model.bert.encoder.layer[0].attention.self.dropout.p == 0.1
+    set_attention_dropout(torch.nn.Linear(2, 2), 0.0)
+    assert "attention_dropout=0.0 has no effect on a Linear" in caplog.text
 
 
 def test_biases_and_norms_are_not_decayed(prepare):

@@ -52,6 +52,9 @@ class TrainArguments(Arguments):
         0.0, "share of all steps in which the rate climbs"
     )
     weight_decay: Annotated[float, AtLeast(0)] = arg(0.01, "AdamW's decay; never on biases and norms")
+    attention_dropout: Annotated[float, Range(0, 1, open_high=True)] | None = arg(
+        None, "dropout of attention weights; 0 trains up to twice as fast on a CPU; default: the model's own"
+    )
     max_grad_norm: Annotated[float, AtLeast(0)] = arg(1.0, "longest gradient kept; 0: no clipping")
     accumulate_grad_batches: Count = arg(1, "batches whose gradients make one step")
     patience: Annotated[int, AtLeast(0)] = arg(0, "stop after this many epochs without a better one; 0: never")

@@ -1,4 +1,4 @@
-"""Pictures: learning curves, confusion, lengths. Matplotlib, in a font that knows Hangul where there is one."""
+"""Pictures: curves, confusion, lengths, windows, spans. Matplotlib, in a font that knows Hangul where there is one."""
 
 import csv
 import io
@@ -96,6 +96,24 @@ def readable(names: Sequence[str]) -> list[str]:
     return [name[name.find("(") + 1 : -1] if name.endswith(")") else f"label {i}" for i, name in enumerate(names)]
 
 
+@cache
+def drawable_characters(hangul: str | None) -> frozenset[str]:
+    """Return the characters that the fonts of the pictures have, given the Hangul font."""
+    from matplotlib import font_manager
+
+    names = [name for name in (hangul, "DejaVu Sans") if name]
+    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in names]
+    return frozenset(chr(code) for font in fonts for code in font.get_charmap())
+
+
+def drawable(texts: Sequence[str]) -> list[str]:
+    """Return the texts with `?` for what no font has; their numbers instead where no font knows Hangul."""
+    if not hangul_font():
+        return [str(i) for i in range(len(texts))]
+    known = drawable_characters(hangul_font())
+    return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
+
+
 def read_history(path: Path) -> History:
     """Return the metrics that a training logged, from its `metrics.csv`."""
     history: History = {}
@@ -109,13 +127,24 @@ def read_history(path: Path) -> History:
     return history
 
 
+def is_validation_score(name: str) -> bool:
+    """Tell whether a metric is a score, and no loss, of the validation split."""
+    return name.startswith("val") and not name.endswith("loss")
+
+
 @with_hangul
 def draw_curves(history: History) -> "Figure":
-    """Draw loss, scores and learning rate over optimizer steps."""
+    """Draw loss, scores and learning rate over optimizer steps.
+
+    Where validation scores are in 0..100 (EM and F1), training scores, which are in 0..1, are drawn times 100.
+    """
     figure, (losses, scores, rates) = new_figure(12, 3.6, columns=3)
+    in_percent = max((max(found) for name, (_, found) in history.items() if is_validation_score(name)), default=0) > 1
     for name, (steps, values) in sorted(history.items()):
         axes = losses if name.endswith("loss") else rates if name.startswith("lr") else scores
-        axes.plot(steps, values, marker="o" if name.startswith("val") else None, markersize=4, label=name)
+        grown = in_percent and axes is scores and not is_validation_score(name)
+        shown, label = ([100 * value for value in values], f"{name} x 100") if grown else (values, name)
+        axes.plot(steps, shown, marker="o" if name.startswith("val") else None, markersize=4, label=label)
     for axes, title in ((losses, "loss"), (scores, "scores"), (rates, "learning rate")):
         axes.set(title=title, xlabel="optimizer step")
         axes.grid(alpha=0.3)
@@ -161,4 +190,49 @@ def draw_lengths(lengths: np.ndarray, max_seq_length: int) -> "Figure":
     share = float((np.asarray(lengths) >= max_seq_length).mean())
     axes.set(xlabel="tokens", ylabel="examples", title=f"lengths; {share:.1%} reach the limit")
     axes.legend()
+    return figure
+
+
+@with_hangul
+def draw_windows(windows: Sequence[tuple[int, int]], answer: tuple[int, int]) -> "Figure":
+    """Draw the stretch of a passage that each window holds, and where in the passage the answer is.
+
+    Args:
+        windows: The characters that each window holds, half-open, in order.
+        answer: The answer's characters, half-open. Windows that hold all of it are dark.
+    """
+    figure, (axes,) = new_figure(8, 1.4 + 0.28 * len(windows))
+    for number, (start, end) in enumerate(windows):
+        holds = start <= answer[0] and answer[1] <= end
+        axes.barh(number, end - start, left=start, height=0.7, color="tab:blue" if holds else "lightsteelblue")
+    axes.axvspan(*answer, color="tab:red", alpha=0.6, label="answer")
+    axes.set_yticks(range(len(windows)))
+    axes.set_ylim(len(windows) - 0.4, -0.6)
+    axes.set(xlabel="characters of the passage", ylabel="window", title="dark: windows that hold the answer")
+    axes.legend(loc="lower left")
+    return figure
+
+
+@with_hangul
+def draw_span_logits(
+    tokens: Sequence[str], start_logits: Sequence[float], end_logits: Sequence[float], span: tuple[int, int]
+) -> "Figure":
+    """Draw how much a model takes each token for the first and for the last of the answer.
+
+    Args:
+        tokens: The tokens, T of them.
+        start_logits: The score of each as the first, T of them.
+        end_logits: The score of each as the last, T of them.
+        span: The first and the last token of the answer taken, inclusive; not shaded where they are crossed.
+    """
+    figure, (axes,) = new_figure(max(6.4, 0.17 * len(tokens) + 1), 3.8)
+    places = np.arange(len(tokens))
+    axes.bar(places - 0.2, start_logits, width=0.4, color="tab:blue", label="start")
+    axes.bar(places + 0.2, end_logits, width=0.4, color="tab:orange", label="end")
+    if span[0] <= span[1]:
+        axes.axvspan(span[0] - 0.5, span[1] + 0.5, color="tab:red", alpha=0.2, label="answer")
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xticks(places, drawable(tokens), rotation=90, fontsize=7, parse_math=False)
+    axes.set(ylabel="logit", title="start and end of the answer", xlim=(-1, len(tokens)))
+    figure.legend(loc="outside upper right", ncols=3)
     return figure

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 import transformers
-from torch.nn import Linear, Module
+from torch.nn import Dropout, Linear, Module
 from transformers import PretrainedConfig
 
 from ratsnlp.nlpbook.errors import ModelLoadError
@@ -49,6 +49,19 @@ def takes_token_types(model: Any) -> bool:
     """
     known = getattr(model.config, "type_vocab_size", 0) or 0
     return known > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
+
+
+def set_attention_dropout(model: Module, share: float) -> None:
+    """Set the share of attention weights dropped in training; warn where the model has no such dropout.
+
+    Any share but 0 keeps PyTorch from its fused attention on a CPU: it then writes out all `(B, heads, T, T)` weights.
+    """
+    layers = [module for module in model.modules() if "SelfAttention" in type(module).__name__]
+    dropouts = [layer.dropout for layer in layers if isinstance(getattr(layer, "dropout", None), Dropout)]
+    for dropout in dropouts:
+        dropout.p = share
+    if not dropouts:
+        logger.warning("attention_dropout=%s has no effect on a %s", share, type(model).__name__)
 
 
 def head_labels(config: PretrainedConfig) -> list[str]:

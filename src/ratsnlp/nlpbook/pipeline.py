@@ -178,7 +178,8 @@ def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedM
     )
     if labels:
         adopt_labels(model, labels)
-        logger.info("labels, in the order of the head: %s", ", ".join(f"{i} {name}" for i, name in enumerate(labels)))
+        shown = list(getattr(corpus, "label_names", ())) or labels
+        logger.info("labels, in the order of the head: %s", ", ".join(f"{i}: {name}" for i, name in enumerate(shown)))
     return model
 
 

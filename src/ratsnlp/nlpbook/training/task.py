@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.checkpoints import KEY, describe_model
 from ratsnlp.nlpbook.logs import logger
-from ratsnlp.nlpbook.models import order_head, takes_token_types
+from ratsnlp.nlpbook.models import order_head, set_attention_dropout, takes_token_types
 
 DECAY_PER_EPOCH = 0.9
 """The published schedule: the rate falls by a tenth after every epoch."""
@@ -28,8 +28,7 @@ class Task(pl.LightningModule):
 
     Args:
         model: The model to train; its outputs carry `loss` when a batch carries `labels`. Half-precision weights are
-            cast to
-            float32: AdamW in float16 turns to not-a-number within steps.
+            cast to float32: AdamW in float16 turns to not-a-number within steps.
         args: The training settings.
     """
 
@@ -44,6 +43,8 @@ class Task(pl.LightningModule):
         self.model = model
         self.args = args
         self.typed = takes_token_types(model)
+        if args.attention_dropout is not None:
+            set_attention_dropout(model, args.attention_dropout)
         # A model's buffers are constants (position numbers). Without this, DDP sends them in every forward pass, and
         # waits for ever when one process has a validation batch more than another.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
