@@ -2,8 +2,9 @@
 
     python benchmarks/features.py --model FOLDER --corpora FOLDER [--max_seq_length 128]
 
-`--corpora` holds `nsmc/ratings_train.txt`. Printed: seconds of each (interleaved, median), their ratio, growth of memory, size of
-the file, and seconds to load it again. Memory is measured in a process of its own that only makes the features.
+`--corpora` holds `nsmc/ratings_train.txt`. Printed: seconds of each (interleaved, median), their ratio, growth of
+memory, size of the file, and seconds to load it again. Memory is measured in a process of its own that only makes the
+features.
 """
 
 import argparse
@@ -70,8 +71,8 @@ def main() -> None:
     ours, bare, reload = [], [], []
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as cache:
-            ours.append(timed(lambda: make_features(options, cache)))  # noqa: B023
-            reload.append(timed(lambda: make_features(options, cache)))  # noqa: B023
+            ours.append(timed(lambda: make_features(options, cache)))
+            reload.append(timed(lambda: make_features(options, cache)))
             size = next(Path(cache).glob("*.safetensors")).stat().st_size
         backend.enable_truncation(options.max_seq_length)
         bare.append(timed(lambda: backend.encode_batch(texts)))

@@ -1,4 +1,5 @@
-"""Training speed on the same reviews, model and batch size: ours beside the published way and beside transformers' `Trainer`.
+"""Training speed on the same reviews, model and batch size: ours beside the published way and beside transformers'
+`Trainer`.
 
     python benchmarks/training.py --model FOLDER --corpora FOLDER [--rounds 3]
 
@@ -10,9 +11,10 @@ Needs `accelerate` (transformers' Trainer does). Ways, each in float32 unless it
   ours         nlpbook.get_dataloaders, ClassificationTask, nlpbook.get_trainer
   ours_bf16    the same with precision="bf16"
 
-In each round every way trains once over the same random rows: 50 batches, one whole group of the length-grouped samplers, so that
-the batches are those of a long training. The published way, whose steps all cost the same, takes 10 batches of them. Only the
-steps are timed. Printed: samples per second, median over rounds, and the ratio of ours to each, median of the rounds' ratios.
+In each round every way trains once over the same random rows: 50 batches, one whole group of the length-grouped
+samplers, so that the batches are those of a long training. The published way, whose steps all cost the same, takes 10
+batches of them. Only the steps are timed. Printed: samples per second, median over rounds, and the ratio of ours to
+each, median of the rounds' ratios.
 """
 
 import argparse
@@ -36,7 +38,7 @@ from ratsnlp.nlpbook.classification import (
     ClassificationTrainArguments,
     NsmcCorpus,
 )
-from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.batches import pad
 
 BATCH, STEPS, PUBLISHED_STEPS, LENGTH = 32, 50, 10, 128
 

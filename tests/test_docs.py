@@ -7,6 +7,10 @@ import pytest
 
 import ratsnlp.nlpbook
 import ratsnlp.nlpbook.classification
+import ratsnlp.nlpbook.paircls
+import ratsnlp.nlpbook.qa
+
+PACKAGES = (ratsnlp.nlpbook, ratsnlp.nlpbook.classification, ratsnlp.nlpbook.paircls, ratsnlp.nlpbook.qa)
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,7 +22,7 @@ def test_the_generated_parts_of_the_readmes_are_current():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("package", [ratsnlp.nlpbook, ratsnlp.nlpbook.classification], ids=lambda p: p.__name__)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda p: p.__name__)
 def test_every_exported_name_can_be_had(package):
     assert package.__all__ == sorted(package.__all__)
     for name in package.__all__:
@@ -31,7 +35,9 @@ def test_the_package_itself_imports_nothing():
     assert done.stdout.startswith("['ratsnlp'] 2.")
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.ko.md", "docs/architecture.md", "CHANGELOG.md", "benchmarks/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "README.ko.md", "docs/architecture.md", "CHANGELOG.md", "benchmarks/README.md"]
+)
 def test_links_to_files_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):

@@ -140,7 +140,10 @@ def test_fine_tuning_says_that_it_moved_rows(tmp_path, tiny_bert, caplog, monkey
     with caplog.at_level(logging.INFO, "ratsnlp"):
         load_for_training(tmp_path)
     assert "the head answers entailment, neutral, contradiction; its rows are put in the order entail" in caplog.text
-    assert "labels, in the order of the head: 0: 참 (entailment), 1: 거짓 (contradiction), 2: 중립 (neutral)" in caplog.text
+    assert (
+        "labels, in the order of the head: 0: 참 (entailment), 1: 거짓 (contradiction), 2: 중립 (neutral)"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("labels", [["LABEL_0", "LABEL_1", "LABEL_2"], ["0", "1"]], ids=["as many", "fewer"])

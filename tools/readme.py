@@ -3,8 +3,8 @@
     python tools/readme.py            write them
     python tools/readme.py --check    exit with status 1 where a README is not as it would be written
 
-A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. The project has no public address yet: the placeholder in
-`tools/address.txt` is the only place that names one.
+A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. The project has no public address yet: the
+placeholder in `tools/address.txt` is the only place that names one.
 """
 
 import re

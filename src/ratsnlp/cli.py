@@ -120,7 +120,8 @@ def evaluate(folder: Path, downstream_corpus_root_dir: str | None, mode: str, hy
     from ratsnlp.nlpbook import pipeline
 
     click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, hypothesis_only)))
-    click.echo(f"\nwritten: {folder / 'evaluation'}: metrics.json, predictions.tsv, mistakes.tsv, confusion.png")
+    written = ", ".join(sorted(path.name for path in (folder / "evaluation").iterdir()))
+    click.echo(f"\nwritten: {folder / 'evaluation'}: {written}")
 
 
 @command.command()

@@ -1,6 +1,6 @@
 from . import classification, metrics, paircls, qa
 from .builtin import builtin_corpus
-from .data.dataset import data_collator
+from .data.batches import data_collator
 from .data.download import download_downstream_dataset
 from .data.loaders import get_dataloaders
 from .logs import logger, set_logger

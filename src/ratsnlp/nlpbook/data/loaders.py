@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.data.dataset import FeatureDataset, data_collator, xla_in_use
+from ratsnlp.nlpbook.data.batches import data_collator, xla_in_use
+from ratsnlp.nlpbook.data.dataset import FeatureDataset
 
 GROUPED_BATCHES = 50
 """Batches sorted by length together: enough for little padding, few enough that every epoch meets other batches."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features
+from ratsnlp.nlpbook.data.batches import Features
+from ratsnlp.nlpbook.data.dataset import FeatureDataset
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.data.windows import PairLayout, TokenizedText, Window, WindowCutter, tokenize
 from ratsnlp.nlpbook.logs import logger

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
-from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.batches import pad
 from ratsnlp.nlpbook.data.nfc import compose
 from ratsnlp.nlpbook.data.windows import OUTSIDE, PairLayout, Window, WindowCutter, tokenize
 from ratsnlp.nlpbook.evaluation.answercard import AnswerCard

@@ -126,7 +126,8 @@ class Task(pl.LightningModule):
         plain = [weight for name, weight in trained if any(part in name for part in UNDECAYED)]
         decayed = [weight for name, weight in trained if not any(part in name for part in UNDECAYED)]
         groups = [{"params": decayed, "weight_decay": self.args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        # One kernel for all weights, where there is one. With float16 it would undo the loss scaling after the clipping.
+        # One kernel for all weights, where there is one. With float16 it would undo the loss scaling after the
+        # clipping.
         fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
         return AdamW(groups, lr=self.args.learning_rate, fused=fused)
 
@@ -136,7 +137,7 @@ class Task(pl.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Cut the gradient to its longest allowed length. Lightning's own way refuses every fused optimizer under bfloat16."""
+        """Cut the gradient to its longest allowed length. Lightning's way refuses fused optimizers under bfloat16."""
         if gradient_clip_val:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
