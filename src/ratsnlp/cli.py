@@ -3,14 +3,14 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ratsnlp import __version__
-from ratsnlp.nlpbook.errors import RatsnlpError
+from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
 from ratsnlp.nlpbook.recipes import RECIPES, Recipe
 from ratsnlp.nlpbook.settings import build_options, merge_settings
 
@@ -37,6 +37,23 @@ def train() -> None:
     """Train a model: ratsnlp train TASK [CONFIG.json|yaml] [--setting value ...]."""
 
 
+@command.group()
+def check() -> None:
+    """Check, before a training, that all fits: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...]."""
+
+
+def read_settings(name: str, recipe: Recipe, config: str | None, flags: dict[str, Any]) -> Any:
+    """Return the settings of a task, from a file and from flags."""
+    return merge_settings(
+        recipe.load("arguments"),
+        config,
+        flags,
+        downstream_task_name=recipe.task_name,
+        downstream_corpus_name=next(iter(recipe.corpora)),
+        downstream_model_dir=f"checkpoint-{name}",
+    )
+
+
 def build_train_command(name: str, recipe: Recipe) -> click.Command:
     """Return `ratsnlp train NAME`, with one option for each setting of the task."""
 
@@ -46,41 +63,57 @@ def build_train_command(name: str, recipe: Recipe) -> click.Command:
 
         show_messages()
         start = time.perf_counter()
-        args = merge_settings(
-            recipe.load("arguments"),
-            config,
-            flags,
-            downstream_task_name=recipe.task_name,
-            downstream_corpus_name=next(iter(recipe.corpora)),
-            downstream_model_dir=f"checkpoint-{name}",
-        )
-        best = pipeline.train(name, args, restart)
+        best = pipeline.train(name, read_settings(name, recipe, config, flags), restart)
         tell_result(best, time.perf_counter() - start)
 
     help_text = f"Train {recipe.task_name}. CONFIG is a JSON or YAML file of settings; flags win over it."
-    return LazyTrainCommand(name, recipe=recipe, callback=run, help=help_text)
+    restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start anew")
+    return LazyTaskCommand(name, recipe=recipe, callback=run, help=help_text, more=[restart])
 
 
-class LazyTrainCommand(click.Command):
-    """A train command whose options are made from the settings class when they are asked for."""
+def build_check_command(name: str, recipe: Recipe) -> click.Command:
+    """Return `ratsnlp check NAME`, with the settings of `ratsnlp train NAME`."""
 
-    def __init__(self, name: str, *, recipe: Recipe, callback: Callable[..., Any], help: str):
+    def run(config: str | None, **flags: Any) -> None:
+        from ratsnlp.nlpbook import pipeline
+        from ratsnlp.nlpbook.logs import show_messages
+
+        show_messages()
+        report = pipeline.check_task(name, read_settings(name, recipe, config, flags))
+        click.echo(str(report))
+        if report.errors:
+            raise CheckError(f"{len(report.errors)} of these findings would refuse the training")
+
+    help_text = f"Check what `ratsnlp train {name}` would train with the same CONFIG and flags, and train nothing."
+    return LazyTaskCommand(name, recipe=recipe, callback=run, help=help_text)
+
+
+class LazyTaskCommand(click.Command):
+    """A command on a task whose options are made from the settings class when they are asked for."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        recipe: Recipe,
+        callback: Callable[..., Any],
+        help: str,
+        more: Sequence[click.Parameter] = (),
+    ):
         super().__init__(name, callback=callback, help=help, no_args_is_help=False)
-        self.recipe = recipe
+        self.recipe, self.more = recipe, more
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return CONFIG, --restart, and one option for each setting."""
+        """Return CONFIG, the command's own options, and one option for each setting."""
         if not self.params:
-            restart = click.Option(
-                ["--restart"], is_flag=True, help="remove an earlier training in the folder, start anew"
-            )
             config = click.Argument(["config"], required=False)
-            self.params = [config, restart, *build_options(self.recipe.load("arguments"))]
+            self.params = [config, *self.more, *build_options(self.recipe.load("arguments"))]
         return super().get_params(ctx)
 
 
 for task_name, task_recipe in RECIPES.items():
     train.add_command(build_train_command(task_name, task_recipe))
+    check.add_command(build_check_command(task_name, task_recipe))
 
 
 def tell_result(best: Path, seconds: float) -> None:

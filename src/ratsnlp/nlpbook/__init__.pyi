@@ -6,10 +6,12 @@ from .data.loaders import get_dataloaders
 from .logs import logger, set_logger
 from .pipeline import evaluate, load_predictor, train
 from .settings import load_arguments
+from .training.check import check
 from .training.trainer import get_trainer, set_seed
 
 __all__ = [
     "builtin_corpus",
+    "check",
     "classification",
     "data_collator",
     "download_downstream_dataset",

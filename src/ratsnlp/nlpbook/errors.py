@@ -6,6 +6,7 @@ RatsnlpError
 ├── CorpusMissingError   a corpus file is not where it was looked for
 ├── DownloadError        a file could not be fetched, or is not the file that was published
 ├── CheckpointError      no checkpoint to choose, or one that cannot be read
+├── CheckError           tokenizer, model, data and settings do not fit each other
 ├── ModelLoadError       a pretrained model or tokenizer could not be loaded
 └── ServingError         the page cannot be served there
 """
@@ -37,6 +38,10 @@ class CheckpointError(RatsnlpError, ValueError):
 
 class ModelLoadError(RatsnlpError, OSError):
     """A pretrained model or tokenizer could not be loaded."""
+
+
+class CheckError(RatsnlpError, ValueError):
+    """Tokenizer, model, data and settings do not fit each other; the message lists every error found."""
 
 
 class ServingError(RatsnlpError, OSError):

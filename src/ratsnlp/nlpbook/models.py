@@ -57,7 +57,8 @@ def set_attention_dropout(model: Module, share: float) -> None:
     Any share but 0 keeps PyTorch from its fused attention on a CPU: it then writes out all `(B, heads, T, T)` weights.
     """
     layers = [module for module in model.modules() if "SelfAttention" in type(module).__name__]
-    dropouts = [layer.dropout for layer in layers if isinstance(getattr(layer, "dropout", None), Dropout)]
+    inner = [getattr(layer, "dropout", None) for layer in layers]
+    dropouts = [dropout for dropout in inner if isinstance(dropout, Dropout)]
     for dropout in dropouts:
         dropout.p = share
     if not dropouts:
@@ -139,3 +140,11 @@ def adopt_labels(model: Any, labels: Sequence[str]) -> None:
         if head.bias is not None:
             torch.nn.init.zeros_(head.bias)
     name_head(model, labels)
+
+
+def class_count(model: Any) -> int | None:
+    """Return among how many labels a model chooses for a text; None where it is no such classifier."""
+    if not type(model).__name__.endswith("ForSequenceClassification"):
+        return None
+    count = int(model.config.num_labels)
+    return count if count > 1 else None

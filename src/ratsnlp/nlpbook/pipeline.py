@@ -4,10 +4,6 @@ The command and the scripts call these; the notebooks spell them out.
 """
 
 import dataclasses
-import json
-import platform
-import shutil
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,12 +24,12 @@ from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
 from ratsnlp.nlpbook.logs import is_first_process, logger, set_logger
 from ratsnlp.nlpbook.models import adopt_labels, load_pretrained
 from ratsnlp.nlpbook.recipes import RECIPES, Recipe
+from ratsnlp.nlpbook.record import clear, read_record, refuse_other_settings, write_record
+from ratsnlp.nlpbook.training.check import check
+from ratsnlp.nlpbook.training.findings import Report
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
 
-RECORD = "training.json"
 HELD_OUT_AT_MOST = 5000
-WITHOUT_EFFECT = {"overwrite_cache", "force_download", "cpu_workers", "feature_cache_dir"}
-"""Settings that may differ when a training is resumed: they change how it runs, not what comes out."""
 
 
 def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
@@ -48,6 +44,7 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
 
     Raises:
         ArgumentError: The folder holds a training with other settings, or a setting does not fit the corpus.
+        CheckError: Tokenizer, model, data and settings do not fit each other.
         RatsnlpError: The corpus or the model cannot be had.
     """
     recipe, folder = RECIPES[name], make_model_folder(args)
@@ -61,13 +58,9 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
         return select_checkpoint(folder)
     set_seed(args)
     set_logger(args)
-    corpus = build_corpus(recipe, args)
-    fetch_corpus(args)
-    tokenizer = load_tokenizer(args)
-    train_dataset, val_dataset = split_datasets(recipe, args, tokenizer, corpus)
-    counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
-    logger.info("training on %s examples, validating on %s", *counts)
+    corpus, tokenizer, train_dataset, val_dataset = prepare_data(recipe, args)
     task = recipe.load("task")(load_model(recipe, args, corpus), args)
+    tell_findings(check(args, task.model, tokenizer, train_dataset))
     trainer = get_trainer(args)
     if is_first_process():
         write_record(folder, args, finished=False)
@@ -81,50 +74,42 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
     return select_checkpoint(folder)
 
 
-def clear(folder: Path) -> None:
-    """Remove what an earlier training left in a model folder, and nothing else."""
-    for path in [*folder.glob("*.ckpt"), folder / RECORD, folder / "curves.png"]:
-        path.unlink(missing_ok=True)
-    shutil.rmtree(folder / "logs", ignore_errors=True)
+def prepare_data(recipe: Recipe, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
+    """Return the corpus, the tokenizer, and the datasets to train and to validate on."""
+    corpus = build_corpus(recipe, args)
+    fetch_corpus(args)
+    tokenizer = load_tokenizer(args)
+    train_dataset, val_dataset = split_datasets(recipe, args, tokenizer, corpus)
+    counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
+    logger.info("training on %s examples, validating on %s", *counts)
+    return corpus, tokenizer, train_dataset, val_dataset
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return what the folder says of the training in it; empty where there was none."""
-    path = folder / RECORD
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return record
-
-
-def write_record(folder: Path, args: TrainArguments, *, finished: bool) -> None:
-    """Write down the settings, the versions, and whether the training is finished."""
-    packages = ("ratsnlp", "torch", "transformers", "pytorch-lightning")
-    record = {
-        "settings": args.to_dict(),
-        "finished": finished,
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
-    }
-    partial = folder / f"{RECORD}.partial"
-    partial.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / RECORD)
-
-
-def refuse_other_settings(before: dict[str, Any], args: TrainArguments, folder: Path) -> None:
-    """Refuse to go on with a training under other settings.
+def tell_findings(report: Report) -> None:
+    """Log what a check found.
 
     Raises:
-        ArgumentError: Some settings differ; the message names each with both values.
+        CheckError: It found errors.
     """
-    after = args.to_dict()
-    changed = [
-        f"{name} was {before.get(name)!r}, is {after[name]!r}"
-        for name in after
-        if name not in WITHOUT_EFFECT and before.get(name) != after[name]
-    ]
-    if changed:
-        raise ArgumentError(
-            f"{folder} holds a training with other settings: {'; '.join(changed)}. "
-            "Name another downstream_model_dir, give the settings as they were, or start anew with --restart."
-        )
+    for finding in (*report.of("warning"), *report.of("note")):
+        say = logger.warning if finding.level == "warning" else logger.info
+        say("check: %s: %s", finding.name, finding.message)
+    report.raise_for_errors()
+
+
+def check_task(name: str, args: TrainArguments) -> Report:
+    """Check what `train` would train, and train nothing.
+
+    Args:
+        name: A task of `RECIPES`, for example "classification".
+        args: The training settings.
+
+    Raises:
+        RatsnlpError: The corpus or the model cannot be had.
+    """
+    recipe = RECIPES[name]
+    corpus, tokenizer, train_dataset, _ = prepare_data(recipe, args)
+    return check(args, load_model(recipe, args, corpus), tokenizer, train_dataset)
 
 
 def fetch_corpus(args: TrainArguments) -> None:

@@ -16,6 +16,7 @@ from ratsnlp.nlpbook.arguments import IN_COLAB, TrainArguments
 from ratsnlp.nlpbook.checkpoints import LAST
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import draw_curves, read_history, save_figure, show_in_notebook
+from ratsnlp.nlpbook.training.stuck import StuckLoss
 from ratsnlp.nlpbook.training.task import Task
 
 logger = logging.getLogger("ratsnlp")
@@ -174,13 +175,14 @@ def make_model_folder(args: TrainArguments) -> Path:
 
 
 def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
-    """Return what runs along beside the best checkpoints: the last one, curves, learning rate, early stopping."""
+    """Return what runs along beside the best checkpoints: the last one, curves, rate, stuck loss, early stopping."""
     callbacks: list[Callback] = [
         # `save_last` would do without a file of its own, but is skipped where nothing else is saved
         ModelCheckpoint(dirpath=folder, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False),
         ProgressBar(),
         LearningRateMonitor("step"),
         Curves(folder),
+        StuckLoss(),
     ]
     if args.patience:
         callbacks.append(EarlyStopping(args.monitor_metric, mode=args.monitor_mode, patience=args.patience))
