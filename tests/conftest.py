@@ -34,10 +34,17 @@ def _own_cache(tmp_path_factory, monkeypatch):
     """Keep the user's cache and the logger as they were."""
     cache = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
-    logger = logging.getLogger("ratsnlp")
-    kept = logger.handlers[:], logger.level, logger.propagate
+    reset_logger()
     yield
-    logger.handlers[:], logger.level, logger.propagate = kept
+    reset_logger()
+
+
+def reset_logger() -> None:
+    """Put the logger as it is when the package is imported, whatever a test or a fixture of the session left."""
+    logger = logging.getLogger("ratsnlp")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)  # also forgets which levels were found enabled
+    logger.propagate = True
 
 
 @pytest.fixture(scope="session")
@@ -149,10 +156,8 @@ def trained(tiny_bert, tmp_path_factory):
         precision="32",
         monitor="max val_acc",
     )
-    logger = logging.getLogger("ratsnlp")
-    kept = logger.handlers[:], logger.level, logger.propagate  # made before `_own_cache` notes them
     pipeline.train("classification", args)
-    logger.handlers[:], logger.level, logger.propagate = kept
+    reset_logger()
     return root / "model"
 
 

@@ -154,6 +154,7 @@ def test_a_python_written_tokenizer_gives_the_same_features(tokenizer, make_data
 def test_a_second_dataset_reads_the_first_ones_file(make_dataset, caplog, corpora):
     make_dataset()
     caplog.set_level("INFO", "ratsnlp")
+    caplog.clear()
     make_dataset()
     assert read_log(caplog)[0].startswith(
         f"Loading features from cached file {corpora / 'nsmc'}/cached_train_BertTokeniz"

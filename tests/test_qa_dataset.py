@@ -298,5 +298,6 @@ def test_the_log_shows_the_first_five_questions_each_with_its_own_answer(make_da
 def test_a_second_dataset_finds_the_feature_file(make_dataset, caplog):
     make_dataset()
     caplog.set_level(logging.INFO, "ratsnlp")
+    caplog.clear()
     make_dataset()
     assert caplog.messages[0].startswith("Loading features from cached file ")
