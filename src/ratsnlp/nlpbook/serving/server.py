@@ -1,10 +1,15 @@
 """Show a web app from a script, a notebook or Colab: a threaded server on a port, started and stopped cleanly."""
 
+import atexit
+import contextlib
 import errno
+import functools
+import logging
+import signal
 import socket
-import sys
 import threading
-from types import TracebackType
+from collections.abc import Iterator
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 import waitress
@@ -12,17 +17,34 @@ import waitress.wasyncore
 from flask import Flask
 
 from ratsnlp.nlpbook.errors import ServingError
+from ratsnlp.nlpbook.serving.tunnel import (
+    AUTO,
+    NONE,
+    Tunnel,
+    Ways,
+    choose_tunnels,
+    close_tunnels,
+    describe_protection,
+    open_tunnels,
+    tell_address,
+)
 from ratsnlp.nlpbook.settings import in_notebook
 
+logger = logging.getLogger("ratsnlp")
+
 MAX_BODY_BYTES = 16 * 2**20  # what the server reads at all; an app's own limit is far lower
+FIRST_PORT, PORTS_TRIED = 5000, 20  # where no port is named
+LOOPBACK = "127.0.0.1"
+WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # all addresses of the machine at once, and one to open
 
 
 class Server:
     """A running page. Close it with `close()` or by leaving its `with` block."""
 
-    def __init__(self, app: Flask, *, host: str, port: int, threads: int) -> None:
-        listener = _listen(host, port)
-        self.host, self.port = host, int(listener.getsockname()[1])
+    def __init__(self, app: Flask, listener: socket.socket, *, threads: int) -> None:
+        self.app = app
+        self.host, self.port = listener.getsockname()[:2]
+        self.tunnels: list[Tunnel] = []
         self._channels: dict[int, Any] = {}
         self._waitress = waitress.create_server(
             app,
@@ -32,6 +54,10 @@ class Server:
             ident=None,
             asyncore_use_poll=True,
             max_request_body_size=MAX_BODY_BYTES,
+            # tunnels and nginx run on this machine and say who asks; from elsewhere such headers may be lies
+            trusted_proxy=LOOPBACK,
+            trusted_proxy_headers={"x-forwarded-for", "x-forwarded-proto"},
+            clear_untrusted_proxy_headers=True,
         )
         self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._waitress.run, name=f"page on port {self.port}", daemon=True)
@@ -40,9 +66,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address to open, without a slash at the end."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # a wildcard is no address to open
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        """The address to open on this machine, without a slash at the end."""
+        return _write_url(WILDCARDS.get(self.host, self.host), self.port)
+
+    @property
+    def public_url(self) -> str | None:
+        """The address that opens anywhere, or None where the page has none."""
+        return next((tunnel.url for tunnel in self.tunnels if tunnel.is_public), None)
 
     def wait(self) -> None:
         """Block until the server is closed."""
@@ -50,8 +80,13 @@ class Server:
             self._thread.join(0.5)  # a join without a limit cannot be interrupted on Windows
 
     def close(self) -> None:
-        """Let running requests finish (for up to 5 seconds), stop, and free the port. Closing twice does nothing."""
+        """End public addresses, let running requests finish (for up to 5 seconds), stop, and free the port.
+
+        Closing twice does nothing.
+        """
         with self._closing:
+            close_tunnels(self.tunnels)
+            self.tunnels = []
             if self._thread.is_alive():
                 self._waitress.task_dispatcher.shutdown()
                 self._waitress.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(self._channels))
@@ -74,61 +109,132 @@ class Server:
 _running: dict[int, Server] = {}  # by port, so that a cell that runs again replaces its own server
 
 
+@atexit.register
+def _close_all() -> None:
+    for server in list(_running.values()):
+        server.close()
+
+
 def serve(
-    app: Flask, *, host: str = "127.0.0.1", port: int = 5000, threads: int = 8, block: bool | None = None
+    app: Flask,
+    *,
+    port: int | None = None,
+    host: str = LOOPBACK,
+    expose: str = AUTO,
+    authtoken: str | None = None,
+    threads: int = 8,
+    block: bool | None = None,
 ) -> Server:
-    """Show an app at `http://host:port` and print where. A server of this process on that port is replaced.
+    """Show an app at `http://host:port`, make it reachable from elsewhere where asked to, and print where.
+
+    A server of this process on that port is replaced: so does a cell that runs again.
 
     Args:
         app: The app to show.
-        host: The address to listen on; the default is reachable from this machine only.
-        port: The port to listen on; 0 takes any free one.
+        port: The port to listen on; 0 takes any free one. By default 5000, or the next one that is free.
+        host: The address to listen on; the default is reachable from this machine only, "0.0.0.0" from its network.
+        expose: How the page is reached from outside: "colab", "ngrok", "cloudflared", "none", or "auto", which is
+            Colab's proxy in Colab and nothing elsewhere, and ngrok if a token was given for this page.
+        authtoken: The token of an ngrok account; otherwise it is looked for where ngrok and Colab keep it.
         threads: How many requests are handled at a time.
         block: Whether to wait until Ctrl-C. By default a script waits and a notebook goes on with the server behind it.
 
     Raises:
-        ServingError: The port is taken by another program, or the address cannot be used.
+        ServingError: The port is taken by another program, the address cannot be used, or `expose` is unknown. A way
+            from outside that fails raises nothing: its reason is printed and the page stays.
     """
-    if port in _running:
-        _running[port].close()
-    server = Server(app, host=host, port=port, threads=threads)
-    if block if block is not None else not in_notebook():
-        _show_until_interrupt(server)
-    else:
-        _show(server)
+    if expose == AUTO and not (authtoken or app.config.get("RATSNLP_IS_COLAB", True)):
+        expose = NONE
+    ways = choose_tunnels(expose, authtoken)
+    server = Server(app, _listen(host, port), threads=threads)
+    blocks = block if block is not None else not in_notebook()
+    try:
+        with _signals_interrupt(blocks):
+            _show(server, port, ways)
+            if blocks:
+                server.wait()
+    except BaseException as error:
+        server.close()
+        if not (blocks and isinstance(error, KeyboardInterrupt)):
+            raise
+        print("page closed", flush=True)
     return server
 
 
-def _show(server: Server) -> None:
-    print(f"page: {server.url}", flush=True)
-    _show_in_colab(server.port)
+def run_app(app: Flask, host: str | None = None, port: int | None = None, *ignored: Any, **options: Any) -> Server:
+    """Serve an app the way `app.run()` is called: see `serve`. Options of Flask alone are logged and ignored."""
+    known = {name: options.pop(name) for name in ("expose", "authtoken", "threads", "block") if name in options}
+    if ignored or options:
+        logger.warning("ignored by this server: %s", ", ".join([*map(repr, ignored), *options]))
+    return serve(app, host=host or LOOPBACK, port=port, **known)
 
 
-def _show_until_interrupt(server: Server) -> None:
-    try:
-        _show(server)
-        server.wait()
-    except KeyboardInterrupt:
-        print("page closed", flush=True)
-    finally:
-        server.close()
+def run_with_ngrok(app: Flask) -> None:
+    """Let `app.run()` of any Flask app give the page a public address through ngrok, too.
+
+    It takes the place of flask-ngrok's function of that name, and needs the token of an ngrok account: see `serve`.
+    """
+    app.run = functools.partial(run_app, app, expose="ngrok")  # type: ignore[method-assign, assignment]
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= 65535:
+def _show(server: Server, port: int | None, ways: Ways) -> None:
+    has_password = bool(server.app.config.get("RATSNLP_PASSWORD_SET", False))
+    moved = port is None and server.port != FIRST_PORT
+    print(f"page: {server.url}{f' (another program uses port {FIRST_PORT})' if moved else ''}", flush=True)
+    if server.host == "0.0.0.0" and (address := _find_network_address()):
+        url = _write_url(address, server.port)
+        print(f"for others in this network: {url}: {describe_protection(has_password)}", flush=True)
+    for tunnel in open_tunnels(ways, server.url):
+        server.tunnels.append(tunnel)  # before anything else, so that whatever happens it is closed
+        tell_address(tunnel, has_password)
+
+
+def _write_url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _find_network_address() -> str | None:
+    """Return this machine's address in its network, or None without one. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address kept for documentation: only the way to it is looked up
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
+
+
+def _listen(host: str, port: int | None) -> socket.socket:
+    """Listen on a port, or on the first free one where none is named. An own server on it makes room."""
+    if port is not None and not 0 <= port <= 65535:
         raise ServingError(f"found port {port}; needed: 0 to 65535, where 0 takes any free one")
+    candidates = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port is None else [port]
+    for candidate in candidates:
+        if candidate in _running:
+            _running[candidate].close()
+        try:
+            return socket.create_server((host, candidate), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                text = f"cannot listen on {host}:{port}: {error}; the usual address is host='127.0.0.1', port=5000"
+                raise ServingError(text) from error
+    taken = f"{host}:{candidates[0]}" + (f" to {candidates[-1]}" if len(candidates) > 1 else "")
+    raise ServingError(f"another program listens on {taken}; choose another port, for example port=0 for any free one")
+
+
+@contextlib.contextmanager
+def _signals_interrupt(blocks: bool) -> Iterator[None]:
+    """Let the signals that end a service end it as Ctrl-C does, so that tunnels are closed too."""
+    names = ("SIGTERM", "SIGHUP") if blocks and threading.current_thread() is threading.main_thread() else ()
+    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    changed = [number for number in signals if signal.getsignal(number) is signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, _interrupt)
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            text = f"another program listens on {host}:{port}; choose another port, for example port=0 for any free one"
-        else:
-            text = f"cannot listen on {host}:{port}: {error}; the usual address is host='127.0.0.1', port=5000"
-        raise ServingError(text) from error
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
-def _show_in_colab(port: int) -> None:
-    if "google.colab" in sys.modules:
-        from google.colab import output
-
-        output.serve_kernel_port_as_iframe(port, height="720")
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
