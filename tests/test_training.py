@@ -18,7 +18,8 @@ from ratsnlp.nlpbook.classification import ClassificationDataset, Classification
 from ratsnlp.nlpbook.data import loaders
 from ratsnlp.nlpbook.data.loaders import LengthGroupedSampler
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
-from ratsnlp.nlpbook.models import set_attention_dropout
+from ratsnlp.nlpbook.models import set_dropout
+from ratsnlp.nlpbook.training import saving
 from ratsnlp.nlpbook.training import trainer as trainer_module
 
 pytestmark = [
@@ -122,8 +123,11 @@ def test_attention_dropout_can_be_set_apart_from_the_rest(prepare, caplog):
     assert (attention.self.dropout.p, attention.output.dropout.p) == (0.0, 0.1)
     _, kept, *_ = prepare()
     assert kept.model.bert.encoder.layer[0].attention.self.dropout.p == 0.1
-    set_attention_dropout(torch.nn.Linear(2, 2), 0.0)
-    assert "attention_dropout=0.0 has no effect on a Linear" in caplog.text
+    _, quiet, *_ = prepare(hidden_dropout=0.0)
+    attention = quiet.model.bert.encoder.layer[0].attention
+    assert (attention.self.dropout.p, attention.output.dropout.p, quiet.model.dropout.p) == (0.1, 0.0, 0.0)
+    set_dropout(torch.nn.Linear(2, 2), hidden=None, attention=0.0)
+    assert caplog.messages == ["attention_dropout=0.0 has no effect on a Linear"]
 
 
 def test_biases_and_norms_are_not_decayed(prepare):
@@ -289,7 +293,7 @@ def test_logs_are_csv_and_tensorboard(prepare):
 
 
 def test_logs_of_a_folder_on_drive_stay_off_it(make_args, monkeypatch, tmp_path):
-    monkeypatch.setattr(trainer_module, "IN_COLAB", True)
+    monkeypatch.setattr(saving, "IN_COLAB", True)
     for logger in trainer_module.build_loggers(Path("/gdrive/My Drive/nlpbook/checkpoint-doccls")):
         assert "gdrive" not in str(logger.save_dir)
 

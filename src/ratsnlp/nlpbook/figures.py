@@ -114,17 +114,20 @@ def drawable(texts: Sequence[str]) -> list[str]:
     return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
 
 
-def read_history(path: Path) -> History:
-    """Return the metrics that a training logged, from its `metrics.csv`."""
-    history: History = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            for name, value in row.items():
-                if value and name not in ("step", "epoch"):
-                    steps, values = history.setdefault(name, ([], []))
-                    steps.append(float(row["step"]))
-                    values.append(float(value))
-    return history
+def read_history(*paths: Path) -> History:
+    """Return the metrics that a training logged, from its `metrics.csv`.
+
+    A training that was cut and resumed has several, in order: what it repeated counts as logged the last time.
+    """
+    points: dict[str, dict[float, float]] = {}
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                for name, value in row.items():
+                    if value and name not in ("step", "epoch"):
+                        points.setdefault(name, {})[float(row["step"])] = float(value)
+    ordered = {name: sorted(found.items()) for name, found in points.items()}
+    return {name: ([step for step, _ in found], [value for _, value in found]) for name, found in ordered.items()}
 
 
 def is_validation_score(name: str) -> bool:

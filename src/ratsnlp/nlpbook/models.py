@@ -51,18 +51,26 @@ def takes_token_types(model: Any) -> bool:
     return known > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
 
 
-def set_attention_dropout(model: Module, share: float) -> None:
-    """Set the share of attention weights dropped in training; warn where the model has no such dropout.
+def set_dropout(model: Module, *, hidden: float | None, attention: float | None) -> None:
+    """Set the shares dropped in training, those of attention weights apart; warn where the model has no such dropout.
 
-    Any share but 0 keeps PyTorch from its fused attention on a CPU: it then writes out all `(B, heads, T, T)` weights.
+    Any share of attention weights but 0 keeps PyTorch from its fused attention on a CPU: it then writes out all
+    `(B, heads, T, T)` weights.
+
+    Args:
+        model: The model to train.
+        hidden: The share for every other dropout; None leaves them as they are.
+        attention: The share for attention weights; None leaves them as they are.
     """
     layers = [module for module in model.modules() if "SelfAttention" in type(module).__name__]
-    inner = [getattr(layer, "dropout", None) for layer in layers]
-    dropouts = [dropout for dropout in inner if isinstance(dropout, Dropout)]
-    for dropout in dropouts:
-        dropout.p = share
-    if not dropouts:
-        logger.warning("attention_dropout=%s has no effect on a %s", share, type(model).__name__)
+    inner = {id(getattr(layer, "dropout", None)) for layer in layers}
+    dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
+    for name, share, inside in (("hidden_dropout", hidden, False), ("attention_dropout", attention, True)):
+        chosen = [dropout for dropout in dropouts if (id(dropout) in inner) is inside]
+        if share is not None and not chosen:
+            logger.warning("%s=%s has no effect on a %s", name, share, type(model).__name__)
+        for dropout in chosen:
+            dropout.p = dropout.p if share is None else share
 
 
 def head_labels(config: PretrainedConfig) -> list[str]:

@@ -14,8 +14,9 @@ from transformers import PreTrainedModel
 
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.checkpoints import KEY, describe_model
+from ratsnlp.nlpbook.data.table_record import remember_table
 from ratsnlp.nlpbook.logs import logger
-from ratsnlp.nlpbook.models import order_head, set_attention_dropout, takes_token_types
+from ratsnlp.nlpbook.models import order_head, set_dropout, takes_token_types
 
 DECAY_PER_EPOCH = 0.9
 """The published schedule: the rate falls by a tenth after every epoch."""
@@ -43,8 +44,7 @@ class Task(pl.LightningModule):
         self.model = model
         self.args = args
         self.typed = takes_token_types(model)
-        if args.attention_dropout is not None:
-            set_attention_dropout(model, args.attention_dropout)
+        set_dropout(model, hidden=args.hidden_dropout, attention=args.attention_dropout)
         # A model's buffers are constants (position numbers). Without this, DDP sends them in every forward pass, and
         # waits for ever when one process has a validation batch more than another.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
@@ -59,6 +59,11 @@ class Task(pl.LightningModule):
         """Turn training mode on: models are loaded in evaluation mode, and dropout would stay off for the whole fit."""
         if stage == "fit":
             self.model.train()
+
+    def on_train_start(self) -> None:
+        """Let the corpus write into the model folder what scoring needs later, where it has something to say."""
+        if self.trainer.is_global_zero and self.args.downstream_model_dir:
+            remember_table(getattr(self.training_dataset(), "corpus", None), self.args.downstream_model_dir)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Tie dropout to seed, process and step, so that a resumed training goes on exactly as an uncut one would."""

@@ -12,10 +12,11 @@ from pytorch_lightning.accelerators import XLAAccelerator
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from ratsnlp.nlpbook.arguments import IN_COLAB, TrainArguments
+from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.checkpoints import LAST
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import draw_curves, read_history, save_figure, show_in_notebook
+from ratsnlp.nlpbook.training.saving import SafeCheckpointIO, on_drive, tell_places
 from ratsnlp.nlpbook.training.stuck import StuckLoss
 from ratsnlp.nlpbook.training.task import Task
 
@@ -105,9 +106,20 @@ class Curves(Callback):
             return
         csv_logger = next(found for found in trainer.loggers if isinstance(found, CSVLogger))
         csv_logger.save()
-        figure = draw_curves(read_history(Path(csv_logger.log_dir) / "metrics.csv"))
+        figure = draw_curves(read_history(*find_logs(csv_logger, resumed=bool(trainer.ckpt_path))))
         save_figure(figure, self.folder / "curves.png")
         show_in_notebook(figure)
+
+
+def find_logs(csv_logger: CSVLogger, *, resumed: bool) -> list[Path]:
+    """Return the logged metrics of this run, after those of the runs that it resumes."""
+    this = Path(csv_logger.log_dir) / "metrics.csv"
+    return sorted(this.parents[1].glob("version_*/metrics.csv"), key=log_number) if resumed else [this]
+
+
+def log_number(path: Path) -> int:
+    """Return N for a file in `version_N`."""
+    return int(path.parent.name.removeprefix("version_"))
 
 
 class ProgressBar(TQDMProgressBar):
@@ -122,7 +134,8 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
     """Return the trainer that the settings ask for.
 
     It keeps the `save_top_k` best checkpoints by `monitor` (weights only), and `last.ckpt` with the optimizer, to
-    resume from. Curves go to the model folder; the CSV and TensorBoard logs go to `logs/` in it, or beside Google Drive
+    resume from. Each is written whole or not at all, and first to a local folder where the model folder is on Google
+    Drive; the log says where the last safe copy is. Curves go to the model folder; the CSV and TensorBoard logs go to `logs/` in it, or beside Google Drive
     where that is mounted.
 
     Args:
@@ -140,7 +153,10 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
         mode=args.monitor_mode,
         save_top_k=args.save_top_k,
         save_weights_only=True,
+        enable_version_counter=False,  # an epoch that is repeated after a kill replaces its own file
     )
+    logger.info(tell_places(folder))
+    hardware = select_hardware(args)
     trainer = Trainer(
         default_root_dir=folder,
         callbacks=[best, *more_callbacks(args, folder)],
@@ -153,7 +169,9 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
         accumulate_grad_batches=args.accumulate_grad_batches,
         deterministic="warn" if args.seed is not None and torch.cuda.is_available() else None,
         log_every_n_steps=1,
-        **select_hardware(args),
+        # XLA's strategies take no other way to write than their own
+        plugins=None if hardware["accelerator"] == "tpu" else [SafeCheckpointIO(folder)],
+        **hardware,
     )
     return trainer if return_trainer_only else (best, trainer)
 
@@ -191,8 +209,7 @@ def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
 
 def build_loggers(folder: Path) -> list[Logger]:
     """Return the CSV and the TensorBoard logger. Drive is slow for small writes: logs of a folder there stay local."""
-    on_drive = any(part in ("gdrive", "drive") for part in folder.parts[:4]) and IN_COLAB
-    root = platformdirs.user_cache_path("ratsnlp") / "logs" / folder.name if on_drive else folder / "logs"
+    root = platformdirs.user_cache_path("ratsnlp") / "logs" / folder.name if on_drive(folder) else folder / "logs"
     return [CSVLogger(root, name=None), TensorBoardLogger(root, name=None)]
 
 

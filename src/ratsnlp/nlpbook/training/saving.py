@@ -1,0 +1,168 @@
+"""How a checkpoint reaches the disk: whole or not at all, and first where writing is safe.
+
+A file is written beside its place under another name, read back, and renamed: whoever is killed in between leaves the
+older file as it was. Where the model folder is on Google Drive, it is written to a local folder first, then copied and
+compared; a Drive that vanishes costs nothing that was already saved.
+"""
+
+import hashlib
+import logging
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from ratsnlp.nlpbook.arguments import IN_COLAB
+from ratsnlp.nlpbook.checkpoints import LAST, held_in, load_raw
+from ratsnlp.nlpbook.errors import CheckpointError
+
+logger = logging.getLogger("ratsnlp")
+
+PARTIAL = ".partial"
+
+
+def on_drive(folder: Path) -> bool:
+    """Tell whether a folder is on a Google Drive mounted into Colab: slow for small writes, and it may vanish."""
+    return IN_COLAB and any(part in ("gdrive", "drive") for part in folder.parts[:4])
+
+
+def local_folder(folder: Path) -> Path | None:
+    """Return where checkpoints of a model folder are written first; None where the folder itself is local."""
+    if not on_drive(folder):
+        return None
+    name = f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    return platformdirs.user_cache_path("ratsnlp") / "checkpoints" / name
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Lightning's way to write checkpoints, made safe.
+
+    Args:
+        folder: The model folder.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder = folder
+        self.local = local_folder(folder)
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint.
+
+        Raises:
+            CheckpointError: It cannot be written; the message says what is safe, and where.
+        """
+        place = Path(path)
+        first = self.local / place.name if self.local else place
+        self.put(first, lambda partial: torch.save(checkpoint, partial))
+        if first != place:
+            self.put(place, lambda partial: copy_and_compare(first, partial))
+
+    def put(self, place: Path, write: Callable[[Path], Any]) -> None:
+        """Let `write` make a file, see that it is whole, and put it in its place."""
+        partial = place.with_name(place.name + PARTIAL)
+        try:
+            if place.parent != self.folder:
+                place.parent.mkdir(parents=True, exist_ok=True)  # a vanished Drive is not to be made anew as a folder
+            write(partial)
+            refuse_damaged(partial)
+            partial.replace(place)
+        except (OSError, RuntimeError, CheckpointError) as error:  # torch.save tells a full disk as a RuntimeError
+            try_to_remove(partial)
+            raise CheckpointError(
+                f"{place} could not be written ({str(error).splitlines()[0]}). {self.tell_safe()} Make room, or mount "
+                "the drive again, and run the same command or cell again: it resumes from there."
+            ) from None
+
+    def tell_safe(self) -> str:
+        """Say which files are safe, for an error message."""
+        found = [path for path in (self.local, self.folder) if path and any(path.glob("*.ckpt"))]
+        if not found:
+            return "Nothing was saved before it."
+        return "Safe is what was saved before: " + "; ".join(
+            f"{', '.join(sorted(path.name for path in folder.glob('*.ckpt')))} in {folder}" for folder in found
+        ) + "."  # fmt: skip
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint that a better one replaced, in both places."""
+        super().remove_checkpoint(path)
+        if self.local:
+            (self.local / Path(path).name).unlink(missing_ok=True)
+
+
+def copy_and_compare(source: Path, target: Path) -> None:
+    """Copy a file and read the copy back.
+
+    Raises:
+        OSError: The copy differs.
+    """
+    shutil.copyfile(source, target)
+    if digest(source) != digest(target):
+        raise OSError(f"the copy of {source} differs from it")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_damaged(path: Path) -> None:
+    """Read a checkpoint through, checksums and all.
+
+    Raises:
+        CheckpointError: It is cut short or damaged.
+    """
+    load_raw(path)
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise CheckpointError(f"the checkpoint {path} is damaged at {damaged}")
+
+
+def try_to_remove(path: Path) -> None:
+    """Remove what could not be finished, where that still can be done."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        logger.warning("%s is left behind and can be deleted", path)
+
+
+def select_resumable(folder: Path) -> Path | None:
+    """Return the checkpoint from which a training in this folder goes on: the later of those that are whole, or None.
+
+    What a killed process left half written is removed.
+    """
+    local = local_folder(folder)
+    found = []
+    for place in filter(None, (folder, local)):
+        for partial in place.glob(f"*{PARTIAL}"):
+            partial.unlink(missing_ok=True)
+        path = place / LAST
+        if path.exists():
+            try:
+                refuse_damaged(path)
+                found.append((int(load_raw(path)["global_step"]), path))
+            except CheckpointError as error:
+                logger.warning("not resumed from: %s", error)
+    return max(found)[1] if found else None
+
+
+def forget(folder: Path) -> None:
+    """Remove the local copies of a model folder's checkpoints: the training is over, and all are in their place."""
+    local = local_folder(folder)
+    if local:
+        shutil.rmtree(local, ignore_errors=True)
+
+
+def tell_places(folder: Path) -> str:
+    """Say where checkpoints go, and which the last safe one is."""
+    local = local_folder(folder)
+    way = f"{folder} (written to {local} first, then copied and compared)" if local else str(folder)
+    last = next((place / LAST for place in (folder, local) if place and (place / LAST).exists()), None)
+    return f"checkpoints go to {way}; last safe copy: {last or 'none yet, ' + held_in(folder)}"
