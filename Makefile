@@ -26,7 +26,7 @@ notebooks: $(READY) ## run all notebooks with a small model
 	$(BIN)/pytest -q -m notebook
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) demo-model
+	rm -rf $(VENV) demo-model*
 
 # constraints.txt holds the versions that were tested together; its torch is the one without CUDA where the index has it.
 # torch comes first and alone: with it in place nothing later asks for another build.

@@ -97,7 +97,7 @@ def test_a_users_mistake_is_one_message_and_status_2(call, tmp_path, monkeypatch
 
 
 def test_a_missing_corpus_is_a_users_mistake(call, tiny_bert, tmp_path, monkeypatch):
-    monkeypatch.setenv("RATSNLP_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("RATSNLP_OFFLINE", "1")
     status, _, errors = call(
         *("train", "classification", "--pretrained_model_name", tiny_bert),
         *("--downstream_corpus_root_dir", tmp_path, "--downstream_model_dir", tmp_path / "model"),
@@ -123,12 +123,18 @@ def test_serve_answers_on_its_port(trained):
 
 
 @pytest.mark.notebook
-def test_the_demo_trains_evaluates_and_answers(call, tmp_path):
-    status, shown, errors = call("demo", "--folder", tmp_path / "demo")
+@pytest.mark.parametrize(
+    ("task", "examples", "metric", "at_least"),
+    [("classification", 200, "accuracy", 0.8), ("paircls", 150, "accuracy", 0.3), ("qa", 48, "f1", 10)],
+)
+def test_the_demo_trains_evaluates_and_answers(call, tmp_path, task, examples, metric, at_least):
+    folder = tmp_path / "demo"
+    status, shown, errors = call("demo", task, "--folder", folder)
     assert status == 0, errors
-    scores = json.loads((tmp_path / "demo" / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
-    assert scores["examples"] == 200
-    assert scores["accuracy"] > 0.6
-    assert shown.count('"prediction": ') == 3
-    assert f"open the page: ratsnlp serve {tmp_path / 'demo'}" in shown
-    assert call("demo", "--folder", tmp_path / "demo")[0] == 0
+    scores = json.loads((folder / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
+    assert scores["examples"] == examples
+    assert scores[metric] > at_least
+    assert sum(line.startswith("{") for line in shown.splitlines()) == 3
+    assert f"open the page: ratsnlp serve {folder}" in shown
+    assert str(folder / "curves.png") in shown
+    assert call("demo", task, "--folder", folder)[0] == 0

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import platformdirs
 
+from ratsnlp.nlpbook.builtin import BUILTIN_MODEL, builtin_model
 from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg
 
 IN_COLAB = "COLAB_RELEASE_TAG" in os.environ
@@ -16,11 +17,27 @@ CORPUS_ROOT = "/content/Korpora" if IN_COLAB else str(platformdirs.user_cache_pa
 Count = Annotated[int, AtLeast(1)]
 
 
+class ModelArguments(Arguments):
+    """Settings that name a pretrained model. `builtin` reads as that model's folder, and is stored as the word."""
+
+    pretrained_model_name: str | None
+
+    def find_model(self) -> None:
+        """Put the built-in model's folder, which `from_pretrained` can read, in the place of its name."""
+        if self.pretrained_model_name == BUILTIN_MODEL:
+            self.pretrained_model_name = builtin_model()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings by name; never a path that only this machine knows in the place of `builtin`."""
+        named = {"pretrained_model_name": BUILTIN_MODEL} if self.pretrained_model_name == builtin_model() else {}
+        return super().to_dict() | named
+
+
 @dataclass(kw_only=True)
-class TrainArguments(Arguments):
+class TrainArguments(ModelArguments):
     """Settings shared by every training notebook, the published ones first. Lengths count tokens."""
 
-    pretrained_model_name: str = arg("beomi/kcbert-base", "Hugging Face model name, or a local folder")
+    pretrained_model_name: str = arg("beomi/kcbert-base", "Hugging Face model name, a local folder, or builtin")
     downstream_task_name: str = arg("document-classification", "what is learnt; the model folder remembers it")
     downstream_corpus_name: str | None = arg(None, "corpus to read, for example nsmc")
     downstream_corpus_root_dir: str = arg(
@@ -52,6 +69,9 @@ class TrainArguments(Arguments):
         0.0, "share of all steps in which the rate climbs"
     )
     weight_decay: Annotated[float, AtLeast(0)] = arg(0.01, "AdamW's decay; never on biases and norms")
+    hidden_dropout: Annotated[float, Range(0, 1, open_high=True)] | None = arg(
+        None, "dropout of everything but attention weights; 0 learns faster in a short training; default: the model's"
+    )
     attention_dropout: Annotated[float, Range(0, 1, open_high=True)] | None = arg(
         None, "dropout of attention weights; 0 trains up to twice as fast on a CPU; default: the model's own"
     )
@@ -70,17 +90,34 @@ class TrainArguments(Arguments):
         "held_out", "rows the command validates on: held out of train, or test"
     )
     validation_ratio: Annotated[float, Range(0, 0.5, open_low=True)] = arg(
-        0.1, "held-out share of the training rows, at most 5,000 rows"
+        0.1, "held-out share of the training rows, at most 5,000 rows; of an own table, as many again to score on"
     )
     max_train_examples: Count | None = arg(
         None, "train on the first rows only; validation comes from the rows after them"
     )
-    train_file: str | None = arg(None, "own training file, in a format the corpus reads")
+    train_file: str | None = arg(
+        None, "own training file: in the corpus's format, or a table (CSV, TSV, JSON, XLSX) with labels of its own"
+    )
     validation_file: str | None = arg(None, "own validation file; default: rows held out of train")
-    test_file: str | None = arg(None, "own test file")
+    test_file: str | None = arg(None, "own test file; default for an own table: rows held out of it")
     feature_cache_dir: str | None = arg(
         None, "folder for feature files; default: beside the corpus where writable, else the user cache"
     )
+    text_column: str | None = arg(
+        None, "own table: its column of texts; default: told by its name or contents, or asked"
+    )
+    pair_column: str | None = arg(None, "own table: its column of second texts, where pairs are learnt")
+    label_column: str | None = arg(None, "own table: its column of labels; default: as text_column")
+    skip_bad_rows: bool = arg(False, "own table: leave out rows that cannot be used, instead of refusing the file")
+
+    def __post_init__(self) -> None:
+        """Check the settings and find the model.
+
+        Raises:
+            ArgumentError: One or more settings cannot be used; the message lists all of them.
+        """
+        super().__post_init__()
+        self.find_model()
 
     def problems(self) -> list[str]:
         """Return the rules between settings that are broken."""
@@ -104,10 +141,12 @@ class TrainArguments(Arguments):
 
 
 @dataclass(kw_only=True)
-class DeployArguments(Arguments):
+class DeployArguments(ModelArguments):
     """Settings shared by every deploying notebook: which checkpoint to serve, and how long its texts may be."""
 
-    pretrained_model_name: str | None = arg(None, "Hugging Face model name or local folder; default: as trained")
+    pretrained_model_name: str | None = arg(
+        None, "Hugging Face model name, local folder, or builtin; default: as trained"
+    )
     downstream_model_dir: str | None = arg(None, "model folder; its best checkpoint by the monitored metric is taken")
     downstream_model_checkpoint_fpath: str | None = arg(None, "one checkpoint file, instead of a folder")
     max_seq_length: Annotated[int, AtLeast(4)] | None = arg(None, "tokens per example; default: as trained, else 128")
@@ -135,6 +174,7 @@ class DeployArguments(Arguments):
         for name, untold in self.as_trained.items():
             if getattr(self, name) is None:
                 setattr(self, name, trained.get(name, untold))
+        self.find_model()
 
     def problems(self) -> list[str]:
         """Return the rules between settings that are broken."""
