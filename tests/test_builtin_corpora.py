@@ -1,0 +1,175 @@
+"""The built-in corpora: as published in form, balanced, varied, free of doubles, and about as long as the real ones."""
+
+import json
+import unicodedata
+from collections import Counter
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from ratsnlp.nlpbook.builtin import builtin_corpus
+from ratsnlp.nlpbook.classification import NsmcCorpus
+from ratsnlp.nlpbook.paircls import KlueNLICorpus
+from ratsnlp.nlpbook.paircls.baseline import score_hypothesis_only
+from ratsnlp.nlpbook.qa import KorQuADV1Corpus
+
+CORPORA = {"nsmc": NsmcCorpus, "klue-nli": KlueNLICorpus, "korquad-v1": KorQuADV1Corpus}
+SPLITS = ("train", "test")
+
+COLUMNS = {
+    ("nsmc", "review"): lambda example: example.text_a,
+    ("klue-nli", "premise"): lambda example: example.text_a,
+    ("klue-nli", "hypothesis"): lambda example: example.text_b,
+    ("korquad-v1", "passage"): lambda example: example.context_text,
+    ("korquad-v1", "question"): lambda example: example.question_text,
+    ("korquad-v1", "answer"): lambda example: example.answer_text,
+}
+SHARED = {"premise", "passage"}
+"""Columns whose texts belong to several examples: such a text counts once."""
+SENTENCES = [key for key in COLUMNS if key[1] != "answer"]
+"""Columns whose texts must differ. Two questions may have the same answer."""
+
+FEWEST_TYPES = {"review": 0.6, "premise": 0.7, "hypothesis": 0.55, "passage": 0.6, "question": 0.6}
+"""Distinct eojeol (words between spaces) divided by all eojeol, in the training split; real corpora, over as many
+texts: 600 reviews 0.77, 150 premises 0.89, 450 hypotheses 0.67, 60 passages 0.68, 240 questions 0.61."""
+
+REAL_LENGTHS = {
+    "review": 35.3,  # NSMC, 150,000 training reviews, https://github.com/e9t/nsmc
+    "premise": 44.7,  # KLUE-NLI 1.1, 1,000 premises of the development file, https://github.com/KLUE-benchmark/KLUE
+    "hypothesis": 25.3,  # KLUE-NLI 1.1, 3,000 hypotheses of the development file
+    "passage": 541.1,  # KorQuAD 1.0, 964 passages of the development file, https://korquad.github.io/KorQuad%201.0
+    "question": 33.9,  # KorQuAD 1.0, 5,774 questions of the development file
+    "answer": 5.5,  # KorQuAD 1.0, the first answer to each of them
+}
+"""Mean characters per text of the real corpora, measured on the files named."""
+
+NEAR = {"passage": (0.5, 1.2), "question": (0.6, 1.2), "answer": (0.6, 1.2)}
+"""Share of the real mean within which ours must lie. Passages are short on purpose: they are learnt in minutes."""
+
+
+@cache
+def read_examples(name, mode):
+    return CORPORA[name]().get_examples(builtin_corpus(name), mode)
+
+
+def read_column(name, column, *modes):
+    """Return the texts of a column, split after split; a text that several examples of a split share, once."""
+    found = [[COLUMNS[name, column](example) for example in read_examples(name, mode)] for mode in modes]
+    return [text for texts in found for text in (dict.fromkeys(texts) if column in SHARED else texts)]
+
+
+def cut_runs(text, length=5):
+    return {text[i : i + length] for i in range(max(1, len(text) - length + 1))}
+
+
+def similarity(one, other):
+    """Return the Jaccard index of two sets: what they share, divided by what they hold together."""
+    return len(one & other) / len(one | other)
+
+
+# --- form -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_the_files_are_named_and_composed_as_published(name):
+    folder, named = Path(builtin_corpus(name)), set(CORPORA[name].files.values())
+    assert {path.name for path in folder.iterdir()} == named | {"README.md"}
+    for path in folder.iterdir():
+        assert unicodedata.is_normalized("NFC", path.read_text(encoding="utf-8")), path.name
+
+
+@pytest.mark.parametrize(("name", "column"), COLUMNS)
+def test_no_text_is_empty_or_padded(name, column):
+    texts = read_column(name, column, *SPLITS)
+    assert [text for text in texts if not text or text != text.strip()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "count"),
+    [("nsmc", "train", 600), ("nsmc", "test", 200), ("klue-nli", "train", 450), ("klue-nli", "test", 150)],
+)
+def test_each_label_has_the_same_share(name, mode, count):
+    labels, counts = CORPORA[name].labels, Counter(example.label for example in read_examples(name, mode))
+    assert counts == dict.fromkeys(labels, count // len(labels))
+
+
+def test_reviews_are_numbered_once():
+    lines = [
+        line
+        for mode in SPLITS
+        for line in NsmcCorpus().path(builtin_corpus("nsmc"), mode).read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    assert len({line.split("\t")[0] for line in lines}) == len(lines) == 800
+
+
+def test_pairs_carry_the_fields_of_the_published_file():
+    files = [KlueNLICorpus().path(builtin_corpus("klue-nli"), mode) for mode in SPLITS]
+    rows = [row for path in files for row in json.loads(path.read_text(encoding="utf-8"))]
+    assert {tuple(row) for row in rows} == {("guid", "source", "premise", "hypothesis", "gold_label", "author")}
+    assert all(row["gold_label"] == row["author"] and row["source"] == "self-written" for row in rows)
+    assert len({row["guid"] for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("mode", SPLITS)
+def test_each_premise_has_one_hypothesis_of_each_kind(mode):
+    kinds = {}
+    for example in read_examples("klue-nli", mode):
+        kinds.setdefault(example.text_a, []).append(example.label)
+    assert {tuple(sorted(labels)) for labels in kinds.values()} == {tuple(sorted(KlueNLICorpus.labels))}
+
+
+# --- variety ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "column"), SENTENCES)
+def test_no_text_comes_twice_within_or_between_splits(name, column):
+    counts = Counter(read_column(name, column, *SPLITS))
+    assert [text for text, count in counts.items() if count > 1] == []
+
+
+@pytest.mark.parametrize(("name", "column"), SENTENCES)
+def test_no_text_is_nearly_another(name, column):
+    cut = [(text, cut_runs(text)) for text in read_column(name, column, *SPLITS)]
+    near = [(one, other) for (one, a), (other, b) in combinations(cut, 2) if similarity(a, b) > 0.8]
+    assert near == []
+
+
+def test_near_texts_are_told_from_others():
+    one, other = "오늘은 하늘이 맑고 바람이 시원하게 분다.", "오늘은 하늘이 맑고 바람이 시원하게 분다!"
+    assert similarity(cut_runs(one), cut_runs(other)) > 0.8 > similarity(cut_runs(one), cut_runs("오늘은 흐리다."))
+    assert similarity(cut_runs("굿"), cut_runs("굿")) == 1
+
+
+@pytest.mark.parametrize(("name", "column"), SENTENCES)
+def test_words_are_varied(name, column):
+    words = [word for text in read_column(name, column, "train") for word in text.split()]
+    assert len(set(words)) / len(words) >= FEWEST_TYPES[column]
+
+
+@pytest.mark.parametrize(("name", "column"), COLUMNS)
+def test_texts_are_about_as_long_as_the_real_ones(name, column):
+    least, most = NEAR.get(column, (0.8, 1.2))
+    found = mean(map(len, read_column(name, column, *SPLITS)))
+    assert least <= found / REAL_LENGTHS[column] <= most, f"mean length {found:.1f}"
+
+
+# --- what hypotheses give away ----------------------------------------------------------------------------------------
+
+
+def score_without_premises(train, test):
+    return score_hypothesis_only(train, test, KlueNLICorpus.labels).headline()["accuracy"]
+
+
+def test_a_hypothesis_alone_does_not_tell_its_label():
+    assert score_without_premises(read_examples("klue-nli", "train"), read_examples("klue-nli", "test")) <= 0.45
+
+
+def test_a_hypothesis_alone_tells_no_more_over_all_pairs():
+    """Cross-validation over five parts in the order of the files, in which premises of one scene stand side by side."""
+    pairs = [example for mode in SPLITS for example in read_examples("klue-nli", mode)]
+    parts = [pairs[start : start + 120] for start in range(0, len(pairs), 120)]
+    scores = [score_without_premises([pair for p in parts if p is not part for pair in p], part) for part in parts]
+    assert mean(scores) <= 0.45
