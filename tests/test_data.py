@@ -348,25 +348,6 @@ def test_a_held_out_part_keeps_the_shares_of_the_labels():
 # real and built-in files
 
 
-def test_the_builtin_reviews_are_balanced_distinct_and_readable(builtin_reviews):
-    train, test = (NsmcCorpus().get_examples(builtin_reviews, mode) for mode in ("train", "test"))
-    assert (len(train), len(test)) == (600, 200)
-    assert [sum(e.label == "1" for e in split) for split in (train, test)] == [300, 100]
-    assert len({e.text_a for e in train + test}) == 800
-
-
-def test_the_builtin_reviews_hold_no_near_duplicates(builtin_reviews):
-    texts = [e.text_a for mode in ("train", "test") for e in NsmcCorpus().get_examples(builtin_reviews, mode)]
-    grams = [{text[i : i + 5] for i in range(len(text) - 4)} for text in texts]
-    near = [
-        (texts[i], texts[j])
-        for i in range(len(texts))
-        for j in range(i)
-        if grams[i] and grams[j] and len(grams[i] & grams[j]) / len(grams[i] | grams[j]) > 0.8
-    ]
-    assert near == []
-
-
 def test_an_unknown_builtin_corpus_is_named():
     with pytest.raises(ArgumentError, match=r"there is no built-in corpus 'nscm'; there is .*nsmc"):
         nlpbook.builtin_corpus("nscm")

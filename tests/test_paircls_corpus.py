@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.data.catalog import CATALOG
-from ratsnlp.nlpbook.data.download import download_downstream_dataset
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError, CorpusMissingError
 from ratsnlp.nlpbook.paircls import KlueNLICorpus, KorNLICorpus
 from ratsnlp.nlpbook.paircls.baseline import score_hypothesis_only
@@ -77,7 +75,7 @@ def test_kornli_measures_on_the_files_translated_by_people(tmp_path):
 
 def test_kornli_says_where_to_get_a_missing_file(tmp_path):
     write(tmp_path / "multinli.train.ko.tsv", HEADER)
-    wanted = r"snli_1.0_train.ko.tsv is missing \(in that folder: multinli.*\).*https://github.com/kakaobrain"
+    wanted = r"snli_1.0_train.ko.tsv is missing \(in that folder: multinli.*\).*download_downstream_dataset"
     with pytest.raises(CorpusMissingError, match=wanted):
         KorNLICorpus().get_examples(tmp_path, "train")
 
@@ -110,11 +108,10 @@ def test_texts_are_composed_to_nfc(tmp_path):
     assert read(path)[0][0] == "한글"
 
 
-def test_klue_nli_is_in_the_catalog_and_kornli_is_not(make_args):
-    assert [file.name for file in CATALOG["klue-nli"].files] == ["klue_nli_train.json", "klue_nli_dev.json"]
-    assert all(file.address.endswith(".json") and "@" not in file.address for file in CATALOG["klue-nli"].files)
-    with pytest.raises(ArgumentError, match=r"not valid data name\(kornli\).*put own files in place"):
-        download_downstream_dataset(make_args(downstream_corpus_name="kornli"))
+@pytest.mark.parametrize(("name", "corpus"), [("klue-nli", KlueNLICorpus), ("kornli", KorNLICorpus)])
+def test_the_catalog_has_the_files_of_every_split(name, corpus):
+    wanted = {file for files in corpus.files.values() for file in ([files] if isinstance(files, str) else files)}
+    assert {file.name for file in CATALOG[name].files} == wanted
 
 
 # --- broken files -----------------------------------------------------------------------------------------------------
@@ -126,8 +123,11 @@ def test_klue_nli_is_in_the_catalog_and_kornli_is_not(make_args):
         (HEADER + "가\t나\n", r"a.tsv, line 2: expected 'sentence1<TAB>sentence2<TAB>gold_label', got \['가', '나'\]"),
         (HEADER + "가\t나\tneutral\n가\t나\t다\tneutral\n", r"a.tsv, line 3: expected 'sentence1"),
         (HEADER + "가\t나\t-\n", r"a.tsv, line 2: label '-' is not one of entailment, contradiction, neutral"),
-        ("premise\thypothesis\n", r"a.tsv, line 1: no column label or gold_label in the header premise, hypothesis"),
-        ("", r"a.tsv, line 1: no column premise or sentence1 in the header \(empty\)"),
+        (
+            "premise\thypothesis\n",
+            r"a.tsv, line 1: no column label or gold_label or 라벨 or 레이블 in the header premise, hyp",
+        ),
+        ("", r"a.tsv, line 1: no column premise or sentence1 or 전제 or 문장1 in the header \(empty\)"),
         (
             "premise,hypothesis,label\n가,나\n",
             r"a.tsv, line 2: expected 3 columns \(premise, hypothesis, label\), got 2",
@@ -140,7 +140,10 @@ def test_klue_nli_is_in_the_catalog_and_kornli_is_not(make_args):
         (json.dumps([ROW, ROW | {"gold_label": 1}], indent=1), r"a.tsv, line 7: expected an object"),
         (json.dumps([ROW, ROW | {"gold_label": "maybe"}], indent=1), r"a.tsv, line 7: label 'maybe' is not one of"),
         ('[\n{"premise": "가",\n', r"a.tsv, line \d: not JSON"),
-        ('{"premise": "가"}', r"a.tsv: expected a JSON list, the file begins with '{\"premise\""),
+        (
+            '{"premise": "가"}',
+            r"a.tsv, line 1: no column hypothesis or sentence2 or 가설 or 문장2 in the header premise\.",
+        ),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(tmp_path, content, message):
@@ -167,9 +170,12 @@ def test_a_file_in_another_encoding_is_named_with_its_line(tmp_path):
         "sentence1,sentence2,gold_label\n가,나, neutral\n",
         HEADER + "가\t나\tneutral\n",
         json.dumps([{"premise": "가", "hypothesis": "나", "gold_label": "neutral"}]),
+        json.dumps([{"premise": "가", "hypothesis": "나", "label": "neutral"}]),
+        '{"premise": "가", "hypothesis": "나", "label": "neutral"}\n',
+        "라벨;전제;가설\nneutral;가;나\n",
         '\n [ {"premise": "가", "hypothesis": "나", "gold_label": "neutral"} ]\n',
     ],
-    ids=["csv", "spreadsheet", "tsv", "other names", "kornli", "klue", "klue with space"],
+    ids=["csv", "marked", "tsv", "other", "kornli", "klue", "list", "lines", "korean", "space"],
 )
 def test_own_files_are_told_apart_by_what_they_hold(tmp_path, content):
     assert read(write(tmp_path / "own.txt", content)) == [("가", "나", "neutral")]
@@ -178,31 +184,6 @@ def test_own_files_are_told_apart_by_what_they_hold(tmp_path, content):
 def test_a_quoted_field_may_hold_commas_quotes_and_line_breaks(tmp_path):
     path = write(tmp_path / "own.csv", 'premise,hypothesis,label\n"가, ""나""","다\n라",neutral\n')
     assert read(path) == [('가, "나"', "다\n라", "neutral")]
-
-
-# --- the built-in sample ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("mode", "count"), [("train", 153), ("test", 63)])
-def test_the_sample_is_balanced_and_without_doubles(mode, count):
-    examples = KlueNLICorpus().get_examples(builtin_corpus("klue-nli"), mode)
-    labels = [e.label for e in examples]
-    assert [labels.count(label) for label in KlueNLICorpus.labels] == [count // 3] * 3
-    assert len({(e.text_a, e.text_b) for e in examples}) == count
-
-
-def test_each_hypothesis_of_the_sample_is_once_true_once_false_and_once_open():
-    corpus, labels_of = KlueNLICorpus(), {}
-    for mode in ("train", "test"):
-        for example in corpus.get_examples(builtin_corpus("klue-nli"), mode):
-            labels_of.setdefault(example.text_b, []).append(example.label)
-    assert {tuple(sorted(labels)) for labels in labels_of.values()} == {("contradiction", "entailment", "neutral")}
-
-
-def test_train_and_test_of_the_sample_share_no_sentence():
-    corpus, root = KlueNLICorpus(), builtin_corpus("klue-nli")
-    train, test = ({t for e in corpus.get_examples(root, mode) for t in e.texts} for mode in ("train", "test"))
-    assert not train & test
 
 
 # --- real files -------------------------------------------------------------------------------------------------------

@@ -13,23 +13,21 @@ from flask import Flask
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
-from ratsnlp.nlpbook.checkpoints import LAST, read_description, select_checkpoint
-from ratsnlp.nlpbook.data.catalog import CATALOG
+from ratsnlp.nlpbook.checkpoints import select_checkpoint
+from ratsnlp.nlpbook.corpora import build_corpus, fetch_corpus, name_table, restore_table, split_datasets
 from ratsnlp.nlpbook.data.corpus import corpus_folder
-from ratsnlp.nlpbook.data.dataset import FeatureDataset
-from ratsnlp.nlpbook.data.download import download_downstream_dataset
 from ratsnlp.nlpbook.data.loaders import get_dataloaders
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
+from ratsnlp.nlpbook.evaluation.scoring import Precision, score
+from ratsnlp.nlpbook.fine_tuned import describe_fine_tuned, find_fine_tuned, is_exported
 from ratsnlp.nlpbook.logs import is_first_process, logger, set_logger
 from ratsnlp.nlpbook.models import adopt_labels, load_pretrained
 from ratsnlp.nlpbook.recipes import RECIPES, Recipe
 from ratsnlp.nlpbook.record import clear, read_record, refuse_other_settings, write_record
 from ratsnlp.nlpbook.training.check import check
 from ratsnlp.nlpbook.training.findings import Report
+from ratsnlp.nlpbook.training.saving import forget, select_resumable
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
-
-HELD_OUT_AT_MOST = 5000
 
 
 def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
@@ -48,8 +46,10 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
         RatsnlpError: The corpus or the model cannot be had.
     """
     recipe, folder = RECIPES[name], make_model_folder(args)
+    args = name_table(recipe, args)
     if restart and is_first_process():
         clear(folder)
+        forget(folder)
     record = read_record(folder)
     if record:
         refuse_other_settings(record["settings"], args, folder)
@@ -64,13 +64,14 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
     trainer = get_trainer(args)
     if is_first_process():
         write_record(folder, args, finished=False)
-    last = folder / LAST
-    if last.exists():
+    last = select_resumable(folder)
+    if last:
         logger.info("resuming from %s", last)
     train_loader, val_loader = get_dataloaders(args, train_dataset, val_dataset)
-    trainer.fit(task, train_loader, val_loader, ckpt_path=str(last) if last.exists() else None)
+    trainer.fit(task, train_loader, val_loader, ckpt_path=str(last) if last else None)
     if is_first_process():
         write_record(folder, args, finished=True)
+        forget(folder)
     return select_checkpoint(folder)
 
 
@@ -108,31 +109,9 @@ def check_task(name: str, args: TrainArguments) -> Report:
         RatsnlpError: The corpus or the model cannot be had.
     """
     recipe = RECIPES[name]
+    args = name_table(recipe, args)
     corpus, tokenizer, train_dataset, _ = prepare_data(recipe, args)
     return check(args, load_model(recipe, args, corpus), tokenizer, train_dataset)
-
-
-def fetch_corpus(args: TrainArguments) -> None:
-    """Fetch the corpus where it is published and own files do not take its place."""
-    if args.downstream_corpus_name in CATALOG and not (args.train_file and args.test_file):
-        download_downstream_dataset(args)
-
-
-def build_corpus(recipe: Recipe, args: TrainArguments) -> Any:
-    """Return the corpus that the settings name, with own files in place of published ones.
-
-    Raises:
-        ArgumentError: The task knows no such corpus.
-    """
-    name = args.downstream_corpus_name or ""
-    if name.removeprefix(BUILTIN) not in recipe.corpora:
-        known = ", ".join(
-            [*recipe.corpora, *(BUILTIN + corpus for corpus in recipe.corpora if (CORPORA / corpus).is_dir())]
-        )
-        raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
-    own = {"train": args.train_file, "val": args.validation_file, "test": args.test_file}
-    # a path in the settings is meant from where the command runs, not from the corpus's folder
-    return recipe.corpus_class(name)({mode: Path(path).absolute() for mode, path in own.items() if path})
 
 
 def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
@@ -162,65 +141,56 @@ def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedM
         **({"num_labels": len(labels), "ignore_mismatched_sizes": True} if labels else {}),
     )
     if labels:
-        adopt_labels(model, labels)
         shown = list(getattr(corpus, "label_names", ())) or labels
+        adopt_labels(model, labels, shown)
         logger.info("labels, in the order of the head: %s", ", ".join(f"{i}: {name}" for i, name in enumerate(shown)))
     return model
 
 
-def split_datasets(recipe: Recipe, args: TrainArguments, tokenizer: Any, corpus: Any) -> tuple[Any, Any]:
-    """Return the rows to train on and the rows to validate on.
-
-    Validation rows are held out of train, from the rows after `max_train_examples` where that leaves any; an own
-    validation file, or `validate_on="test"`, takes their place.
-    """
-    build = recipe.load("dataset")
-    everything: FeatureDataset[Any, Any] = build(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")
-    first = min(args.max_train_examples or everything.example_count, everything.example_count)
-    chosen, after = everything.split_after(first)
-    if args.validation_file or args.validate_on == "test":
-        mode = "val" if args.validation_file else "test"
-        return chosen, build(args=args, corpus=corpus, tokenizer=tokenizer, mode=mode)
-    count = max(1, min(HELD_OUT_AT_MOST, round(first * args.validation_ratio)))
-    if after.example_count >= count:
-        return chosen, after.split_held_out(count, args.seed or 0)[1]
-    return chosen.split_held_out(count, args.seed or 0)
-
-
 def describe_folder(folder: str | Path) -> tuple[Recipe, dict[str, Any]]:
-    """Return the task of a model folder and what its best checkpoint says about itself.
+    """Return the task of a model folder, or of an exported one, and what its best checkpoint says about itself.
 
     Raises:
         CheckpointError: There is no checkpoint to choose, or its task is not known.
     """
-    path = select_checkpoint(folder)
-    described = read_description(path)
+    path = find_fine_tuned(folder)
+    described = describe_fine_tuned(path)
     for recipe in RECIPES.values():
         if recipe.task_name == described.get("task"):
             return recipe, described
     raise CheckpointError(f"{path} was trained for {described.get('task')!r}; known are {', '.join(RECIPES)}")
 
 
-def load_predictor(folder: str | Path) -> Any:
-    """Return the predictor of a model folder; the folder knows its task.
+def load_predictor(folder: str | Path, engine: str = "torch") -> Any:
+    """Return the predictor of a model folder, or of an exported one; the folder knows its task.
+
+    Args:
+        folder: The folder.
+        engine: How the model is run: "torch", "torch-int8", "onnx" or "onnx-int8".
 
     Raises:
+        ArgumentError: There is no such engine, or its packages are not installed.
         CheckpointError: There is no checkpoint to choose, or its task is not known.
     """
     recipe, _ = describe_folder(folder)
-    return recipe.load("predictor").load(folder)
+    return recipe.load("predictor").load(folder, engine=engine)
 
 
 def evaluate(
-    folder: str | Path, corpus_root: str | None = None, mode: str = "test", hypothesis_only: bool = False
+    folder: str | Path,
+    corpus_root: str | None = None,
+    mode: str = "test",
+    hypothesis_only: bool = False,
+    precision: Precision = "32",
 ) -> Any:
     """Score a model folder's best checkpoint on a split; write the score card to `FOLDER/evaluation` and return it.
 
     Args:
-        folder: The model folder.
+        folder: The model folder, or an exported one.
         corpus_root: Where the corpus is now; by default where it was at training.
         mode: The split.
         hypothesis_only: For pairs: also score a simple classifier that never sees a premise, on the same pairs.
+        precision: "bf16" scores in bfloat16, "auto" only where the hardware is faster with it.
 
     Raises:
         ArgumentError: `hypothesis_only` is asked of a task without hypotheses.
@@ -230,11 +200,13 @@ def evaluate(
     if hypothesis_only and not recipe.hypothesis_only:
         raise ArgumentError(f"{folder} holds a model for {recipe.task_name}; only pairs have a hypothesis")
     settings = described["settings"] | ({"downstream_corpus_root_dir": corpus_root} if corpus_root else {})
+    # held-out rows of an own table stay in the model folder: what is exported may be published
+    learnt_in = settings["downstream_model_dir"] if is_exported(folder) else folder
     args = recipe.load("arguments")(**settings)
-    corpus = build_corpus(recipe, args)
+    corpus = restore_table(recipe, learnt_in) or build_corpus(recipe, args)
     fetch_corpus(args)
     examples = corpus.get_examples(corpus_folder(args), mode)
-    card = load_predictor(folder).evaluate(examples)
+    card = score(load_predictor(folder), examples, corpus, args, mode, precision)
     if hypothesis_only:
         learnt = list(islice(corpus.iterate_examples(corpus_folder(args), "train"), args.max_train_examples))
         simple = recipe.load("hypothesis_only")(learnt, examples, corpus.get_labels(), corpus.label_names)
@@ -243,8 +215,8 @@ def evaluate(
     return card
 
 
-def build_app(folder: str | Path, **options: Any) -> Flask:
-    """Return the page of a model folder, ready to `run()`."""
+def build_app(folder: str | Path, engine: str = "torch", **options: Any) -> Flask:
+    """Return the page of a model folder, ready to `run()`. See `load_predictor` and `build_web_service_app`."""
     recipe, _ = describe_folder(folder)
-    app: Flask = recipe.load("app")(load_predictor(folder), **options)
+    app: Flask = recipe.load("app")(load_predictor(folder, engine), **options)
     return app

@@ -24,6 +24,8 @@ class Recipe:
         predictor: Answers of a trained model.
         app: The factory of its page.
         hypothesis_only: What scores a pair's second texts alone; empty where a question has no such part.
+        table: The corpus of own tables with labels of their own; empty where own files hold what the corpora hold.
+        pairs: Whether a row of such a table has two texts.
     """
 
     task_name: str
@@ -35,6 +37,8 @@ class Recipe:
     predictor: str
     app: str
     hypothesis_only: str = ""
+    table: str = ""
+    pairs: bool = False
 
     def load(self, part: str) -> Any:
         """Import a part and return it."""
@@ -55,6 +59,7 @@ RECIPES = {
         model="transformers:AutoModelForSequenceClassification",
         predictor=f"{CLASSIFICATION}.predictor:ClassificationPredictor",
         app=f"{CLASSIFICATION}.deploy:get_web_service_app",
+        table=f"{CLASSIFICATION}.corpus:TableCorpus",
     ),
     "paircls": Recipe(
         task_name="pair-classification",
@@ -66,6 +71,8 @@ RECIPES = {
         predictor=f"{PAIRCLS}.predictor:PairClassificationPredictor",
         app=f"{PAIRCLS}.deploy:get_web_service_app",
         hypothesis_only=f"{PAIRCLS}.baseline:score_hypothesis_only",
+        table=f"{CLASSIFICATION}.corpus:TableCorpus",
+        pairs=True,
     ),
     "qa": Recipe(
         task_name="question-answering",

@@ -3,11 +3,13 @@
 import json
 import platform
 import shutil
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ratsnlp.nlpbook.arguments import TrainArguments
+from ratsnlp.nlpbook.data.table_record import forget_table
 from ratsnlp.nlpbook.errors import ArgumentError
 
 RECORD = "training.json"
@@ -20,6 +22,7 @@ def clear(folder: Path) -> None:
     for path in [*folder.glob("*.ckpt"), folder / RECORD, folder / "curves.png"]:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / "logs", ignore_errors=True)
+    forget_table(folder)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -49,10 +52,11 @@ def refuse_other_settings(before: dict[str, Any], args: TrainArguments, folder: 
         ArgumentError: Some settings differ; the message names each with both values.
     """
     after = args.to_dict()
+    defaults = {field.name: field.default for field in fields(args)}  # of settings that are newer than the record
     changed = [
-        f"{name} was {before.get(name)!r}, is {after[name]!r}"
+        f"{name} was {before.get(name, defaults[name])!r}, is {after[name]!r}"
         for name in after
-        if name not in WITHOUT_EFFECT and before.get(name) != after[name]
+        if name not in WITHOUT_EFFECT and before.get(name, defaults[name]) != after[name]
     ]
     if changed:
         raise ArgumentError(

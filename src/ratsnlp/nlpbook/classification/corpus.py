@@ -1,14 +1,23 @@
-"""Corpora for document classification: one text, one label."""
+"""Corpora for document classification: one text, one label; and own tables, of texts or of pairs."""
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
+from ratsnlp.nlpbook.data.columns import Columns, choose_columns
 from ratsnlp.nlpbook.data.corpus import Corpus
+from ratsnlp.nlpbook.data.labelled import LabelledTable
 from ratsnlp.nlpbook.data.readers import read_nsmc
+from ratsnlp.nlpbook.data.splits import choose_held_out, held_out_count
+from ratsnlp.nlpbook.data.table import Table
+from ratsnlp.nlpbook.data.table_record import HELD_OUT, digest, read_table_record, write_table_record
+from ratsnlp.nlpbook.errors import CorpusFormatError
 
 logger = logging.getLogger("ratsnlp")
+
+NSMC_HEADER = ["id", "document", "label"]
 
 
 @dataclass
@@ -32,11 +41,175 @@ class NsmcCorpus(Corpus[ClassificationExample]):
     labels = ("0", "1")
     label_names = ("부정 (negative)", "긍정 (positive)")
 
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Tell whether a file begins with NSMC's header."""
+        return read_header(path) == NSMC_HEADER
+
     def read(self, path: Path) -> Iterator[ClassificationExample]:
-        """Yield the reviews of one file. Empty ones are kept, so that counts and scores compare with published ones."""
+        """Yield the reviews of one file. Empty ones are kept, so that counts and scores compare with published ones.
+
+        A file without three columns between tabs is an own one, in any format that `TableCorpus` reads, with NSMC's
+        labels.
+        """
+        if len(read_header(path)) != len(NSMC_HEADER):
+            table = Table(path)
+            yield from make_examples(LabelledTable(table, choose_columns(table, pairs=False), self.labels))
+            return
         empty = 0
         for review, label in read_nsmc(path):
             empty += not review.strip()
             yield ClassificationExample(text_a=review, label=label)
         if empty:
             logger.info("%s: %d empty reviews kept, so that counts stay as published", path.name, empty)
+
+
+def read_header(path: Path) -> list[str]:
+    """Return what the first line of a file holds between tabs."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return file.readline().rstrip("\r\n").split("\t")
+
+
+def make_examples(table: LabelledTable) -> Iterator[ClassificationExample]:
+    """Yield the rows of a table as examples."""
+    for row in table.rows():
+        first, second = (*row.texts, None)[:2]
+        yield ClassificationExample(str(first), second, row.label)
+
+
+class TableCorpus(Corpus[ClassificationExample]):
+    """Own texts with own labels: `TableCorpus("reviews.csv", text="리뷰", label="평점")`.
+
+    The file is CSV, TSV, JSON lines, a JSON list or an Excel workbook. Columns are told by the names given, else by
+    known names, else by contents; where that is not certain, the user is asked. Labels come from the data, numbers by
+    size, then texts by alphabet. Without a test file some rows are held out, each label with its share: "val" and
+    "test" name them, "train" the others.
+
+    Args:
+        train: The file to learn from.
+        text: Its column of texts.
+        label: Its column of labels.
+        pair: Its column of second texts, which makes pairs.
+        test: A file to score on, with the same columns or ones of known names; default: rows held out of `train`.
+        validation: A file to validate on; default: as `test`.
+        pairs: Whether each example has two texts; default: told by `pair` and by known names.
+        held_out: The held-out share of the rows, at most 5,000 rows.
+        seed: Same seed, same held-out rows.
+        skip_bad_rows: Leave out rows that cannot be used, instead of refusing the file.
+
+    Raises:
+        ArgumentError: A column is not there, or cannot be told.
+        CorpusMissingError: A file is not there.
+        CorpusFormatError: A file cannot be read, has bad rows, or its labels are none.
+    """
+
+    where_to_look = "Check its path: one that is not absolute is meant from the folder in which Python runs."
+    where_to_get = where_to_look
+
+    def __init__(
+        self,
+        train: str | Path,
+        text: str | None = None,
+        label: str | None = None,
+        pair: str | None = None,
+        *,
+        test: str | Path | None = None,
+        validation: str | Path | None = None,
+        pairs: bool | None = None,
+        held_out: float = 0.1,
+        seed: int = 0,
+        skip_bad_rows: bool = False,
+    ):
+        self.skip_bad_rows = skip_bad_rows
+        self.name_files(train, validation or test or train, test or train)
+        table = Table(self.path("", "train"))
+        if not table.names:
+            raise CorpusFormatError(f"{table.path} is empty")
+        learnt = LabelledTable(table, choose_columns(table, text, label, pair, pairs), None, skip_bad_rows)
+        self.columns = learnt.columns
+        found = learnt.survey()
+        self.own_labels = list(learnt.labels or ())
+        self.held_out: frozenset[int] = frozenset()
+        if self.holds_out:
+            self.held_out = choose_held_out(found, held_out_count(len(found), held_out), seed)
+            self.refuse_too_few(len(found))
+        for other in {self.path("", mode) for mode in ("val", "test")} - {table.path}:
+            self.open(other).survey()
+
+    def name_files(self, train: str | Path, validation: str | Path, test: str | Path) -> None:
+        """Note the files as absolute paths, so that they do not depend on the corpus's folder."""
+        named = {"train": train, "val": validation, "test": test}
+        super().__init__({mode: Path(path).expanduser().absolute() for mode, path in named.items()})
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether some rows of the training file are kept for scoring."""
+        return self.files["train"] in (self.files["val"], self.files["test"])
+
+    def refuse_too_few(self, rows: int) -> None:
+        """Say what was held out, or that nothing could be.
+
+        Raises:
+            CorpusFormatError: Each label has one row only.
+        """
+        path, held = self.path("", "train"), len(self.held_out)
+        if not held:
+            raise CorpusFormatError(
+                f"{path}: {rows} rows of {len(self.own_labels)} labels are too few to hold any out for scoring; give "
+                "more rows, or a file to score on: --test_file, in Python test=FILE"
+            )
+        logger.info("%s: %d rows held out to score on, %d left to learn from", path.name, held, rows - held)
+
+    def open(self, path: Path) -> LabelledTable:
+        """Return one of the files as labelled rows: with the training file's columns, or ones of known names."""
+        table = Table(path)
+        same = {*self.columns.texts, self.columns.label} <= set(table.names)
+        columns = self.columns if same else choose_columns(table, pairs=self.columns.pair is not None)
+        return LabelledTable(table, columns, self.own_labels, self.skip_bad_rows)
+
+    def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ClassificationExample]:
+        """Yield the examples of a split one by one, in the order of the file."""
+        path = self.path(data_root_path, mode)
+        whole = path != self.files["train"]
+        for number, example in enumerate(make_examples(self.open(path))):
+            if whole or (number in self.held_out) == (mode != "train"):
+                yield example
+
+    def get_labels(self) -> list[str]:
+        """Return the labels in the order of the model's outputs."""
+        return list(self.own_labels)
+
+    @property
+    def identity(self) -> str:
+        """Text that differs wherever the same file gives other examples."""
+        return repr((type(self).__name__, self.columns, self.own_labels, self.skip_bad_rows, sorted(self.held_out)))
+
+    def write_record(self, folder: Path) -> None:
+        """Write into a model folder what scoring needs later: columns, labels, files, and the held-out rows."""
+        record = {
+            "files": {mode: str(path) for mode, path in self.files.items()},
+            "sha256": digest(self.path("", "train")),
+            "columns": asdict(self.columns),
+            "labels": self.own_labels,
+            "skip_bad_rows": self.skip_bad_rows,
+            "held_out": sorted(self.held_out),
+        }
+        names = [*self.columns.texts, self.columns.label]
+        rows = enumerate(self.open(self.path("", "train")).rows())
+        held = ((*row.texts, row.label) for number, row in rows if number in self.held_out)
+        write_table_record(folder, record, (dict(zip(names, cells, strict=True)) for cells in held))
+
+    @classmethod
+    def restore(cls, folder: Path) -> Self:
+        """Return the corpus that a model folder learnt from; the held-out rows come from the folder itself."""
+        record = read_table_record(folder)
+        files = dict(record["files"])
+        corpus = cls.__new__(cls)
+        for mode in ("val", "test"):
+            if files[mode] == files["train"]:
+                files[mode] = folder / HELD_OUT
+        corpus.name_files(files["train"], files["val"], files["test"])
+        corpus.columns = Columns(**record["columns"])
+        corpus.own_labels, corpus.skip_bad_rows = record["labels"], record["skip_bad_rows"]
+        corpus.held_out = frozenset(record["held_out"])
+        return corpus

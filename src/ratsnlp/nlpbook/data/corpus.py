@@ -28,9 +28,21 @@ class Corpus(Generic[ExampleT]):
     """How to show each label, as `한국어 (english)`; empty where the labels speak for themselves."""
     where_to_get: ClassVar[str] = "Run nlpbook.download_downstream_dataset(args) first."
     """What to do about a missing file."""
+    where_to_look: ClassVar[str] = "Check its path: one that is not absolute is meant from the corpus's folder."
+    """What to do about a missing own file."""
 
     def __init__(self, files: Mapping[str, Files] | None = None):
         self.files = {**type(self).files, **(files or {})}
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Tell whether an own file is in a format that this corpus reads, and not another table."""
+        return True
+
+    @property
+    def identity(self) -> str:
+        """Text that differs wherever the same file gives other examples."""
+        return type(self).__name__
 
     def read(self, path: Path) -> Iterator[ExampleT]:
         """Yield the examples of one file."""
@@ -51,9 +63,10 @@ class Corpus(Generic[ExampleT]):
             raise ArgumentError(f"{type(self).__name__} has no split {mode!r}; it has {', '.join(sorted(self.files))}")
         named = self.files[mode]
         names = named if isinstance(named, tuple) else (named,)
-        return [self.find(Path(data_root_path) / Path(name).expanduser()) for name in names]
+        advice = self.where_to_get if named == type(self).files.get(mode) else self.where_to_look
+        return [self.find(Path(data_root_path) / Path(name).expanduser(), advice) for name in names]
 
-    def find(self, path: Path) -> Path:
+    def find(self, path: Path, advice: str) -> Path:
         """Return `path` if the file is there.
 
         Raises:
@@ -64,7 +77,7 @@ class Corpus(Generic[ExampleT]):
             there = (
                 "that folder does not exist" if held is None else f"in that folder: {', '.join(held[:10]) or 'nothing'}"
             )
-            raise CorpusMissingError(f"{path} is missing ({there}). {self.where_to_get}")
+            raise CorpusMissingError(f"{path} is missing ({there}). {advice}")
         return path
 
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:

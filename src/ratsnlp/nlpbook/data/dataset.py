@@ -26,6 +26,7 @@ from ratsnlp.nlpbook.data.features import (
     write_features,
     write_once,
 )
+from ratsnlp.nlpbook.data.splits import share_out
 from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, is_first_process, log_example, logger
 
 CHUNK_ROWS = 4096
@@ -101,14 +102,15 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         else:
             content = "\n".join(map(repr, self.corpus.get_examples(str(self.folder), self.mode))).encode()
         kind = type(self.corpus).__name__
-        code = fingerprint(tokenizer_identity(self.tokenizer), content, type(self).__name__, kind, *self.identity())
+        of = getattr(self.corpus, "identity", kind)
+        code = fingerprint(tokenizer_identity(self.tokenizer), content, type(self).__name__, of, *self.identity())
         corpus, task = self.args.downstream_corpus_name or kind, self.args.downstream_task_name
         name = f"cached_{self.mode}_{type(self.tokenizer).__name__}_{self.args.max_seq_length}_{corpus}_{task}_{code}"
         return f"{name.replace('/', '-')}.safetensors"
 
     def make_features(self, path: Path) -> None:
         """Read the corpus, convert it, log the first examples, write the feature file."""
-        logger.info(self.creating_line, self.folder)
+        logger.info(self.creating_line, self.source.parent if self.source.is_file() else self.folder)
         logger.info("loading %s data... LOOKING AT %s", self.mode, ", ".join(map(str, self.sources)))
         logger.info("tokenize sentences, it could take a lot of time...")
         start = time.perf_counter()
@@ -229,13 +231,12 @@ def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
 
     Args:
         labels: The label of every row, `(N,)`.
-        count: How many rows to hold out, about: each label's share is rounded.
+        count: How many rows to hold out, about: no label gives its last row.
         seed: Same seed, same split, in every process.
     """
     generator = torch.Generator().manual_seed(seed)
     held = torch.zeros(len(labels), dtype=torch.bool)
-    for label in sorted(set(labels.tolist())):
-        rows = torch.nonzero(labels == label).flatten()
-        share = round(count * len(rows) / len(labels))
+    groups = [torch.nonzero(labels == label).flatten() for label in sorted(set(labels.tolist()))]
+    for rows, share in zip(groups, share_out(list(map(len, groups)), count), strict=True):
         held[rows[torch.randperm(len(rows), generator=generator)[:share]]] = True
     return torch.nonzero(~held).flatten(), torch.nonzero(held).flatten()

@@ -1,6 +1,5 @@
 """Question files: SQuAD-shaped JSON, which KorQuAD 1.0 is, and own tables. From a path to plain rows, in NFC."""
 
-import csv
 import json
 import unicodedata
 from bisect import bisect_left
@@ -10,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ratsnlp.nlpbook.data.nfc import compose
-from ratsnlp.nlpbook.data.readers import read_lines, shorten
+from ratsnlp.nlpbook.data.readers import shorten
+from ratsnlp.nlpbook.data.table import read_table
 from ratsnlp.nlpbook.errors import CorpusFormatError
 
 KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
@@ -114,44 +114,12 @@ def read_answers(
 
 
 def read_question_table(path: Path) -> Iterator[QuestionRow]:
-    """Yield the questions of an own table: CSV or TSV, quoted as spreadsheets do, with a header that names its columns.
+    """Yield the questions of an own table, in any format that `table` reads, with a header that names its columns.
 
     The columns are `question`, `context` and `answer` (or 질문, 지문, 답), in any order; others are ignored.
 
     Raises:
         CorpusFormatError: A column is missing, or a row has other columns; names the file and the line.
     """
-    header = next(read_lines(path), "")
-    rows = csv.reader(read_lines(path), delimiter="\t" if "\t" in header else ",")
-    line = 1
-    try:
-        names = [name.strip().lower() for name in next(rows, [])]
-        places = [find_column(path, names, known) for known in COLUMNS]
-        line = rows.line_num + 1
-        for row in rows:
-            if row and len(row) != len(names):
-                raise CorpusFormatError(
-                    f"{path}, line {line}: expected {len(names)} columns ({', '.join(names)}), got {len(row)}: "
-                    f"{shorten(row)}. A quote that opens and never closes swallows the lines after it."
-                )
-            if row:
-                question, context, answer = (row[place] for place in places)
-                yield QuestionRow("", context, question, f"line {line}", ((answer.strip(), None),))
-            line = rows.line_num + 1
-    except csv.Error as error:
-        raise CorpusFormatError(f"{path}, line {line}: {error}; a quote may never close") from None
-
-
-def find_column(path: Path, names: Sequence[str], known: Sequence[str]) -> int:
-    """Return the place of the column that has one of the `known` names.
-
-    Raises:
-        CorpusFormatError: There is none.
-    """
-    for name in known:
-        if name in names:
-            return names.index(name)
-    raise CorpusFormatError(
-        f"{path}, line 1: no column {' or '.join(known)} in the header {', '.join(names) or '(empty)'}. "
-        "The first line must name the columns, for example question,context,answer"
-    )
+    for line, (question, context, answer) in read_table(path, COLUMNS):
+        yield QuestionRow("", context, question, f"line {line}", ((answer.strip(), None),))

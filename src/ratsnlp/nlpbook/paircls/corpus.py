@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
 from ratsnlp.nlpbook.data.corpus import Corpus
-from ratsnlp.nlpbook.data.readers import NLI_LABELS, read_pairs
+from ratsnlp.nlpbook.data.pairs import NLI_LABELS, is_inference, read_pairs
 
 logger = logging.getLogger("ratsnlp")
 
@@ -14,11 +14,16 @@ logger = logging.getLogger("ratsnlp")
 class NLICorpus(Corpus[ClassificationExample]):
     """Base of the inference corpora: three labels, always in this order. Any of their files may take any other's place.
 
-    An own file may also be a table: CSV or TSV whose first line names the columns premise, hypothesis and label.
+    An own file may also be a table whose first line names the columns premise, hypothesis and label.
     """
 
     labels = NLI_LABELS
     label_names = ("참 (entailment)", "거짓 (contradiction)", "중립 (neutral)")
+
+    @classmethod
+    def recognizes(cls, path: Path) -> bool:
+        """Tell whether a file holds pairs with the labels of inference."""
+        return is_inference(path)
 
     def read(self, path: Path) -> Iterator[ClassificationExample]:
         """Yield the pairs of one file. Empty texts are kept, so that counts and scores compare with published ones."""
@@ -44,7 +49,3 @@ class KorNLICorpus(NLICorpus):
         "val": "xnli.dev.ko.tsv",
         "test": "xnli.test.ko.tsv",
     }
-    where_to_get = (
-        "KorNLI is not fetched by the library: take its files from https://github.com/kakaobrain/kor-nlu-datasets "
-        "(folder KorNLI, CC BY-SA 4.0) and put them there."
-    )
