@@ -293,7 +293,7 @@ def test_the_card_is_written_and_printed(card, tmp_path):
     rows = (tmp_path / "evaluation" / "predictions.tsv").read_text(encoding="utf-8").splitlines()
     assert rows[0].split("\t")[:5] == ["id", "question", "answers", "prediction", "prediction_without_josa_cut"]
     assert rows[2].split("\t")[:5] == ["둘", "누가 만들었나?", "세종 | 임금", "세종", "세종이"]
-    mistakes = (tmp_path / "evaluation" / "mistakes.tsv").read_text(encoding="utf-8").splitlines()
+    mistakes = (tmp_path / "evaluation" / "worst.tsv").read_text(encoding="utf-8").splitlines()
     assert [row.split("\t")[0] for row in mistakes] == ["id", "셋"]
     assert "with cut       66.67   66.67 <- as answered" in str(card)
     assert "훈민정음 taken for 세종" in str(card)

@@ -244,7 +244,7 @@ def test_held_out_questions_are_of_other_articles_and_have_all_their_windows(mak
     kept, held = dataset.split_held_out(6, seed=3)
     assert not set(kept.row_values("group").tolist()) & set(held.row_values("group").tolist())
     assert 6 <= held.example_count < 12
-    assert kept.example_count + held.example_count == dataset.example_count == 44
+    assert kept.example_count + held.example_count == dataset.example_count == 192
     assert counts(held)[1] > 0, "windows without the answer are missing"
     assert counts(kept)[1] == 0
     assert held[0].window == int(held.selected[0])

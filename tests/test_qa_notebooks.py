@@ -8,12 +8,24 @@ import shutil
 import pytest
 
 from conftest import build_bert
+from notebook_runner import (
+    CLOSE,
+    ROOT,
+    cell_of,
+    execute,
+    pictures,
+    printed,
+    read_named,
+    replace_settings,
+    result,
+    run_script,
+    warnings_shown,
+)
 from qa_samples import build_vocabulary, builtin_examples
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook import figures
 from ratsnlp.nlpbook.josa import is_hangul
 from ratsnlp.nlpbook.qa import QATrainArguments
-from test_notebooks import ROOT, cell_of, execute, pictures, printed, read, result, run_script, warnings_shown
 
 pytestmark = [pytest.mark.xdist_group("qa notebooks"), pytest.mark.notebook]
 
@@ -61,17 +73,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def train_notebook(folder, pretrained):
-    settings = small_settings(pretrained, folder)
-    return execute(
-        "qa_train",
-        folder,
-        after={"settings": f"import dataclasses\n\nargs = dataclasses.replace(args, **{settings!r})"},
-    )
+    settings = {"downstream_corpus_name": "korquad-v1"} | small_settings(pretrained, folder)
+    return execute("qa_train", folder, after=replace_settings(**settings))
 
 
 @pytest.fixture(scope="module")
 def deploy_notebook(folder, train_notebook):
-    return execute("qa_deploy", folder, after={"close": "server.close()\nserver"})
+    return execute("qa_deploy", folder, after=CLOSE)
 
 
 @pytest.mark.parametrize("fixture", ["train_notebook", "deploy_notebook"])
@@ -100,7 +108,7 @@ def test_train_notebook_logs_five_questions(train_notebook):
     lines = printed(train_notebook, "train-dataset", "stderr")
     assert lines.count("INFO:ratsnlp:*** Example ***") == 5
     assert "INFO:ratsnlp:question & context: " in lines
-    assert re.search(r"44 questions in \d+ windows; training uses all \d+ windows with an answer and \d+ of", lines)
+    assert re.search(r"192 questions in \d+ windows; training uses all \d+ windows with an answer and \d+ of", lines)
 
 
 def test_train_notebook_prints_and_draws_the_windows_of_one_question(train_notebook):
@@ -119,7 +127,7 @@ def test_train_notebook_prints_and_draws_the_windows_of_one_question(train_noteb
 
 def test_train_notebook_counts_the_passages_that_need_more_than_one_window(train_notebook):
     counted = printed(train_notebook, "window-count")
-    assert counted == "지문 10개 가운데 10개(100%)가 37토큰을 넘는다\n"
+    assert counted == "지문 48개 가운데 48개(100%)가 37토큰을 넘는다\n"
 
 
 def test_train_notebook_shows_a_window_as_numbers(train_notebook):
@@ -146,16 +154,16 @@ def test_train_notebook_scores_the_model_with_and_without_the_josa_cut(train_not
     assert len(pictures(train_notebook, "fit")) == 1
     assert [path.name for path in (folder / "checkpoint-qa").glob("epoch=0-val_loss=*.ckpt")]
     card = printed(train_notebook, "evaluate")
-    assert card.startswith("questions     16\n")
+    assert re.match(r"questions +48\b", card)
     assert re.search(r"^with cut +[\d.]+ +[\d.]+ <- as answered\nwithout cut +[\d.]+ +[\d.]+$", card, re.MULTILINE)
-    assert "95 % interval of F1" in card
+    assert re.search(r"^95 % intervals: EM [\d.]+ to [\d.]+, F1 [\d.]+ to [\d.]+$", card, re.MULTILINE)
     mistakes = printed(train_notebook, "mistakes").splitlines()
     assert 0 < len(mistakes) <= 20
     assert re.fullmatch(r"    정답 .+ / 모델 .* \(\d\.\d{4}\)", mistakes[1])
 
 
 def test_train_notebook_shows_what_josa_do_to_exact_match(train_notebook):
-    assert re.match(r"질문 44개 가운데 \d+개\(\d+%\)는 정답 바로 뒤에", printed(train_notebook, "josa-share"))
+    assert re.match(r"질문 192개 가운데 \d+개\(\d+%\)는 정답 바로 뒤에", printed(train_notebook, "josa-share"))
     without_cut, with_cut = map(float, re.findall(r"\d+\.\d", printed(train_notebook, "ceiling")))
     assert without_cut < with_cut
     assert printed(train_notebook, "josa-by-hand").splitlines() == [
@@ -165,7 +173,7 @@ def test_train_notebook_shows_what_josa_do_to_exact_match(train_notebook):
         "제주도 -> 제주",
     ]
     counted, moved, *rows = printed(train_notebook, "josa-changed").splitlines()
-    changed = int(re.fullmatch(r"질문 16개 가운데 답에서 조사를 뗀 것 (\d+)개", counted)[1])
+    changed = int(re.fullmatch(r"질문 48개 가운데 답에서 조사를 뗀 것 (\d+)개", counted)[1])
     assert re.fullmatch(r"EM이 오른 것 \d+개, 내린 것 \d+개", moved)
     assert len(rows) == min(changed, 8)
     assert all(re.fullmatch(r"(?s)정답 .+: .+ \(\d+\) -> .+ \(\d+\)", row) for row in rows)
@@ -236,7 +244,7 @@ def test_example_settings_are_those_of_the_notebook():
     args = nlpbook.load_arguments(QATrainArguments, ROOT / "examples" / "qa.yaml")
     names = {"model_dir": args.downstream_model_dir, "has_gpu": True, "has_tpu": False}
     names["QATrainArguments"] = QATrainArguments
-    exec(cell_of(read(ROOT / "notebooks" / "qa_train.ipynb"), "settings").source, names)
+    exec(cell_of(read_named("qa_train"), "settings").source, names)
     assert names["args"] == args
 
 
@@ -247,7 +255,7 @@ def test_train_example_leaves_a_scored_model(folder, pretrained):
     assert done.returncode == 0, done.stderr
     assert "without cut" in done.stdout
     metrics = json.loads((folder / "from-script" / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["examples"] == 16
+    assert metrics["examples"] == 48
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

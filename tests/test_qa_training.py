@@ -112,7 +112,7 @@ def test_the_next_epoch_starts_anew(prepare):
 
 
 def test_without_the_cut_val_em_is_that_of_the_tokens(prepare):
-    glued = next(number for number in range(16) if "오전 10시 40분" in prepare()[1].example(number).answers)
+    glued = next(number for number in range(48) if "오전 10시 40분" in prepare()[1].example(number).answers)
     for josa_cut in (True, False):
         task, dataset = prepare(josa_cut=josa_cut)
         row = dataset.first_row(glued)
@@ -227,7 +227,7 @@ def test_page_command_and_predictor_give_the_same_answer(trained, monkeypatch, c
 def test_evaluation_writes_the_card(trained):
     card = pipeline.evaluate(trained)
     written = json.loads((trained / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
-    assert written["examples"] == 16
+    assert written["examples"] == 48
     assert written["exact_match"] == card.metrics()["exact_match"]
     assert (trained / "evaluation" / "predictions.tsv").is_file()
 
