@@ -1,26 +1,55 @@
-"""Write the generated parts of the READMEs and notebooks: settings table, notebooks table, install lines.
+"""Write the generated parts of READMEs, docs and notebooks: settings, notebooks, install lines, published figures.
 
     python tools/readme.py            write them
-    python tools/readme.py --check    exit with status 1 where a README is not as it would be written
+    python tools/readme.py --check    exit with status 1 where a file is not as it would be written
 
 A part stands between `<!-- begin NAME -->` and `<!-- end NAME -->`. The project has no public address yet: the
 placeholder in `tools/address.txt` is the only place that names one.
 """
 
+import json
 import re
 import sys
 from pathlib import Path
 
+from ratsnlp.nlpbook.evaluation.published import SPLITS, figures_for
 from ratsnlp.nlpbook.recipes import RECIPES
 from ratsnlp.nlpbook.settings import settings_of
 
 ROOT = Path(__file__).parent.parent
+NOTEBOOKS = ROOT / "notebooks"
 ADDRESS = (ROOT / "tools" / "address.txt").read_text(encoding="utf-8").strip()
 TASKS = {
     "classification": ("Document classification", "문서 분류"),
     "paircls": ("Pair classification (NLI)", "문장 쌍 분류"),
     "qa": ("Question answering", "질의응답"),
 }
+TOPICS = {
+    "classification_by_hand": (
+        "The training loop by hand, and why one stayed at 0.50",
+        "손으로 쓰는 학습 반복문, 0.50에 머문 까닭",
+    ),
+    "classification_with_trainer": (
+        "BERT's parts, padding, transformers' Trainer",
+        "BERT의 부품, 패딩, transformers의 Trainer",
+    ),
+    "tokenization": ("Vocabularies: WordPiece, BPE, Unigram, and traps of Hangul", "어휘 만들기와 한글의 함정"),
+    "embeddings": ("Sentence vectors: near reviews, a map", "문장 벡터로 비슷한 후기 찾기"),
+    "bring_your_own_data": ("A table of yours, from Excel to a page", "엑셀에서 저장한 내 표로 페이지까지"),
+}
+TASK_HEADS = (
+    ("task", "train", "minutes: T4, CPU", "serve", "minutes: T4, CPU"),
+    ("과제", "학습", "몇 분: T4, CPU", "실전 투입", "몇 분: T4, CPU"),
+)
+TOPIC_HEADS = (("topic", "notebook", "minutes: T4, CPU"), ("주제", "노트북", "몇 분: T4, CPU"))
+COLAB_BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+READMES = {
+    "README.md": (False, "notebooks/"),
+    "README.ko.md": (True, "notebooks/"),
+    "notebooks/README.md": (True, ""),
+    "docs/results.md": (False, ""),
+}
+"""The files with generated parts: whether they are Korean, and where notebooks are from there."""
 
 
 def settings_table() -> str:
@@ -41,20 +70,36 @@ def table_row(name: str, default: str, text: str) -> str:
     return f"| `{name}` | {default or '-'} | {text} |".replace("\n", " ")
 
 
-def notebooks_table(korean: bool) -> str:
-    """Return the notebooks by task, each with a link that opens it in Colab."""
-    head = ["| 과제 | 학습 | 실전 투입 |" if korean else "| task | train | serve |", "|---|---|---|"]
+def notebooks_table(korean: bool, folder: str) -> str:
+    """Return the notebooks by task, then those on one topic, each with a badge that opens it in Colab."""
+    rows = [table_head(TASK_HEADS[korean])]
     for name, titles in TASKS.items():
-        if (ROOT / "notebooks" / f"{name}_train.ipynb").exists():
-            cells = [notebook_links(f"{name}_{step}") for step in ("train", "deploy")]
-            head.append(f"| {titles[korean]} | {cells[0]} | {cells[1]} |")
-    return "\n".join(head)
+        pair = [cell for step in ("train", "deploy") for cell in notebook_cells(f"{name}_{step}", folder)]
+        rows.append(f"| {' | '.join((titles[korean], *pair))} |")
+    rows += ["", table_head(TOPIC_HEADS[korean])]
+    for name, titles in TOPICS.items():
+        if (NOTEBOOKS / f"{name}.ipynb").exists():
+            rows.append(f"| {' | '.join((titles[korean], *notebook_cells(name, folder)))} |")
+    return "\n".join(rows)
 
 
-def notebook_links(name: str) -> str:
-    """Return a link to a notebook here and one that opens it in Colab."""
+def table_head(names: tuple[str, ...]) -> str:
+    """Return the first two lines of a table."""
+    return f"| {' | '.join(names)} |\n{'|---' * len(names)}|"
+
+
+def notebook_cells(name: str, folder: str) -> tuple[str, str]:
+    """Return a link to a notebook with its Colab badge, and the minutes that its first cell names."""
     colab = ADDRESS.replace("https://github.com", "https://colab.research.google.com/github")
-    return f"[{name}](notebooks/{name}.ipynb) ([Colab]({colab}/blob/main/notebooks/{name}.ipynb))"
+    badge = f"[![Colab]({COLAB_BADGE})]({colab}/blob/main/notebooks/{name}.ipynb)"
+    return f"[{name}]({folder}{name}.ipynb) {badge}", ", ".join(read_minutes(name))
+
+
+def read_minutes(name: str) -> list[str]:
+    """Return what a notebook says of its minutes on a T4 and on a CPU; `-` where it does not use the machine."""
+    goal = "".join(json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"][1]["source"])
+    found = (re.search(rf"^\| {machine} \| [^|\d]*(\d+)분", goal, re.MULTILINE) for machine in ("T4 GPU", "CPU"))
+    return [minutes[1] if minutes else "-" for minutes in found]
 
 
 def install_line() -> str:
@@ -62,9 +107,23 @@ def install_line() -> str:
     return f'```bash\npip install "ratsnlp @ git+{ADDRESS}"\n```'
 
 
-def fill(text: str, korean: bool) -> str:
+def published_table(corpus: str) -> str:
+    """Return the published figures on a corpus, best first; accuracy in per cent, as its sources have it."""
+    heads = {"accuracy": "accuracy", "exact_match": "EM", "f1": "F1"}
+    metrics = SPLITS[corpus].metrics
+    rows = [f"| model | {' | '.join(heads[name] for name in metrics)} | split | source |"]
+    rows.append("|" + "---|" * (len(metrics) + 3))
+    for found in sorted(figures_for(corpus), key=lambda found: -found.scores[metrics[0]]):
+        values = (found.scores[name] * (100 if name == "accuracy" else 1) for name in metrics)
+        shown = " | ".join(f"{value:.2f}" for value in values)
+        rows.append(f"| {found.model} | {shown} | {found.split or 'not named'} | {found.source} |")
+    return "\n".join(rows)
+
+
+def fill(text: str, korean: bool, folder: str) -> str:
     """Return a README with its generated parts written anew."""
-    parts = {"settings": settings_table(), "notebooks": notebooks_table(korean), "install": install_line()}
+    parts = {"settings": settings_table(), "notebooks": notebooks_table(korean, folder), "install": install_line()}
+    parts |= {f"published {corpus}": published_table(corpus) for corpus in SPLITS}
     for name, content in parts.items():
         pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
         text = re.sub(pattern, lambda found, content=content: f"{found[1]}{content}\n{found[2]}", text, flags=re.DOTALL)
@@ -78,17 +137,18 @@ def fill_install_cell(text: str) -> str:
 
 
 def main() -> None:
-    """Write or check both READMEs and the notebooks' install cells."""
+    """Write or check the READMEs, the results, and the notebooks' install cells."""
     stale = []
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         written = path.read_text(encoding="utf-8")
         if (wanted := fill_install_cell(written)) != written:
             stale.append(path.name)
             if "--check" not in sys.argv:
                 path.write_text(wanted, encoding="utf-8")
-    for name, korean in (("README.md", False), ("README.ko.md", True)):
+    for name, (korean, folder) in READMES.items():
         path = ROOT / name
-        written, wanted = path.read_text(encoding="utf-8"), fill(path.read_text(encoding="utf-8"), korean)
+        written = path.read_text(encoding="utf-8")
+        wanted = fill(written, korean, folder)
         if written != wanted:
             stale.append(name)
             if "--check" not in sys.argv:

@@ -1,22 +1,27 @@
 """How good extracted answers are: exact match and character F1 with intervals, and the worst mistakes."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ratsnlp.nlpbook.evaluation.scorecard import RESAMPLES, SHOWN_CHARACTERS, WORST, write_tsv
+from ratsnlp.nlpbook.evaluation.calibration import bin_confidences, expected_calibration_error
+from ratsnlp.nlpbook.evaluation.card import Card
+from ratsnlp.nlpbook.evaluation.intervals import draw_interval
+from ratsnlp.nlpbook.evaluation.scorecard import LISTED, WORST
+from ratsnlp.nlpbook.evaluation.tables import line_of, shorten
 from ratsnlp.nlpbook.metrics import korquad_exact_match, korquad_f1
 
-COLUMNS = ("id", "question", "answers", "prediction", "prediction_without_josa_cut", "probability", "exact_match", "f1")
+COLUMNS = (
+    *("id", "question", "answers", "prediction", "prediction_without_josa_cut", "probability", "exact_match", "f1"),
+    "group",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerCard:
+class AnswerCard(Card):
     """The scores of answers on one split, as KorQuAD's scorer gives them. Sequences have one entry for each question.
 
     Args:
@@ -29,6 +34,8 @@ class AnswerCard:
         probabilities: The model's probability of each prediction.
         unanswered: Whether "no answer" was ahead of the prediction, which is scored all the same: there is an answer.
         josa_cut: Whether the predictor's answers are the cut ones.
+        lengths: How many characters each question's passage has; empty where that is not known.
+        about: Where the card comes from; None for one made by hand.
     """
 
     ids: Sequence[str]
@@ -40,6 +47,9 @@ class AnswerCard:
     probabilities: Sequence[float]
     unanswered: Sequence[bool]
     josa_cut: bool
+    lengths: Sequence[int] = ()
+
+    metric, shown, digits = "exact_match", "EM", 2
 
     @property
     def predictions(self) -> Sequence[str]:
@@ -54,10 +64,19 @@ class AnswerCard:
         suffixed |= {f"{name}_without_josa_cut": values for name, values in uncut.items()}
         return (cut if self.josa_cut else uncut) | suffixed
 
-    def metrics(self) -> dict[str, Any]:
-        """Return everything measured, as plain values; scores are in 0..100, as the official script reports them."""
+    @property
+    def row_scores(self) -> np.ndarray:
+        """100 where the answer matches exactly, else 0, `(N,)`."""
+        return self.scores["exact_match"]
+
+    def measure(self) -> dict[str, Any]:
+        """Return the scores, as plain values, in 0..100, as the official script reports them.
+
+        `calibration` compares the probability of each span with whether it matches exactly.
+        """
+        bins = bin_confidences(np.array(self.probabilities), self.row_scores / 100)
         intervals = {
-            f"{name}_interval_95": draw_interval(self.scores[name], self.groups) for name in ("exact_match", "f1")
+            f"{name}_interval_95": list(draw_interval(self.scores[name], self.groups)) for name in ("exact_match", "f1")
         }
         return {
             **{name: float(values.mean()) for name, values in self.scores.items()},
@@ -65,13 +84,15 @@ class AnswerCard:
             "examples": len(self.questions),
             "no_answer_ahead": sum(self.unanswered),
             "josa_cut": self.josa_cut,
+            "calibration": {"ece": expected_calibration_error(bins), "bins": bins},
         }
 
     def rows(self) -> list[tuple[Any, ...]]:
-        """Return one row for each question, in order: see `COLUMNS`."""
+        """Return one row for each question, in order: see `COLUMNS`. Groups are numbered as they come."""
+        numbers = {group: i for i, group in enumerate(dict.fromkeys(self.groups))}
         return [
-            (*texts, f"{probability:.4f}", int(em == 100), f"{f1 / 100:.4f}")
-            for *texts, probability, em, f1 in zip(
+            (*texts, f"{probability:.4f}", int(em == 100), f"{f1 / 100:.4f}", numbers[group])
+            for *texts, probability, em, f1, group in zip(
                 self.ids,
                 self.questions,
                 (" | ".join(answers) for answers in self.answers),
@@ -80,6 +101,7 @@ class AnswerCard:
                 self.probabilities,
                 self.scores["exact_match"],
                 self.scores["f1"],
+                self.groups,
                 strict=True,
             )
         ]
@@ -93,27 +115,24 @@ class AnswerCard:
 
     def __str__(self) -> str:
         """Return the score card as a table to print."""
-        found = self.metrics()
-        lines = [f"questions     {found['examples']:,}", f"{'':12}  {'EM':>6}  {'F1':>6}"]
+        found = self.measured
+        lines = [*self.lines_about_rows("questions"), f"{'':12}  {'EM':>6}  {'F1':>6}"]
         for name, suffix in (("with cut", "_with_josa_cut"), ("without cut", "_without_josa_cut")):
             used = " <- as answered" if (suffix == "_with_josa_cut") == self.josa_cut else ""
             lines.append(f"{name:12}  {found['exact_match' + suffix]:6.2f}  {found['f1' + suffix]:6.2f}{used}")
-        for name, shown in (("exact_match", "EM"), ("f1", "F1")):
-            low, high = found[f"{name}_interval_95"]
-            lines.append(f"95 % interval of {shown}: {low:.2f} to {high:.2f}")
-        lines += [f"'no answer' ahead of the best span: {found['no_answer_ahead']:,}", "", "surest mistakes:"]
+        bounds = [bound for name in ("exact_match", "f1") for bound in found[f"{name}_interval_95"]]
+        lines.append("95 % intervals: EM {:.2f} to {:.2f}, F1 {:.2f} to {:.2f}".format(*bounds))
+        lines.append(line_of("no answer", f"{found['no_answer_ahead']:,}", "times ahead of the best span"))
+        lines += [*self.lines_around(), "", "surest mistakes:"]
         for row in self.worst_mistakes(5):
-            asked = row["question"][:SHOWN_CHARACTERS]
+            asked = shorten(row["question"])
             lines.append(f"  {row['answers']} taken for {row['prediction']} ({row['probability']}): {asked}")
         return "\n".join(lines)
 
-    def save(self, folder: Path) -> None:
-        """Write `metrics.json`, `predictions.tsv` and `mistakes.tsv` into `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        metrics = json.dumps(self.metrics(), ensure_ascii=False, indent=2)
-        (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
-        write_tsv(folder / "predictions.tsv", [COLUMNS, *self.rows()])
-        write_tsv(folder / "mistakes.tsv", [COLUMNS, *(tuple(row.values()) for row in self.worst_mistakes(100))])
+    def tables(self) -> Mapping[str, Iterable[Sequence[Any]]]:
+        """Return `predictions.tsv`, every answer in order, and `worst.tsv`, the surest mistakes."""
+        worst = [tuple(row.values()) for row in self.worst_mistakes(LISTED)]
+        return {"predictions.tsv": [COLUMNS, *self.rows()], "worst.tsv": [COLUMNS, *worst]}
 
 
 def score_answers(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
@@ -123,25 +142,3 @@ def score_answers(predictions: Sequence[str], answers: Sequence[Sequence[str]]) 
         "exact_match": 100 * np.array([korquad_exact_match(prediction, right) for prediction, right in pairs]),
         "f1": 100 * np.array([korquad_f1(prediction, right) for prediction, right in pairs]),
     }
-
-
-def draw_interval(
-    scores: np.ndarray, groups: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean of `scores`.
-
-    Whole groups are drawn with replacement: questions about one article stand and fall together, and an interval that
-    took them for independent would be too narrow.
-
-    Args:
-        scores: One score for each question, `(N,)`.
-        groups: What each question is about.
-        resamples: How many test sets to draw.
-        seed: Same seed, same interval.
-    """
-    place = {group: i for i, group in enumerate(dict.fromkeys(groups))}
-    numbers = np.array([place[group] for group in groups])
-    sums, counts = np.bincount(numbers, weights=scores), np.bincount(numbers)
-    drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), size=resamples)
-    low, high = np.quantile((drawn @ sums) / (drawn @ counts), [0.025, 0.975])
-    return float(low), float(high)

@@ -1,0 +1,130 @@
+"""What a test split gives away: texts that stand in train too, and texts of train that have several labels."""
+
+import logging
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+
+from ratsnlp.nlpbook.arguments import TrainArguments
+from ratsnlp.nlpbook.data.corpus import corpus_folder
+from ratsnlp.nlpbook.errors import CorpusMissingError
+
+logger = logging.getLogger("ratsnlp")
+
+LISTED = 1000
+"""Rows of each kind that the table of a score card lists at most."""
+
+COLUMNS = ("kind", "text", "label_in_test", "labels_in_train")
+
+
+class Labelled(Protocol):
+    """An example of any task that has texts and one label."""
+
+    @property
+    def texts(self) -> str | tuple[str, ...]:
+        """What is read."""
+
+    @property
+    def label(self) -> str | None:
+        """What is to be said of it."""
+
+
+def fold(texts: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return texts as they are compared: in NFC, white space as single spaces."""
+    each = (texts,) if isinstance(texts, str) else texts
+    return tuple(" ".join(unicodedata.normalize("NFC", text).split()) for text in each)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """What train and test have in common.
+
+    Args:
+        train_examples: Rows of train that were looked at.
+        repeated: Rows of train whose texts stand in an earlier row too.
+        conflicts: Texts of train with more than one label, and their labels.
+        found: The labels in train of each test row's texts, N sets; empty where they do not stand there.
+        texts: The test rows' texts, N of them.
+        labels: The test rows' labels.
+    """
+
+    train_examples: int
+    repeated: int
+    conflicts: Sequence[tuple[tuple[str, ...], frozenset[str]]]
+    found: Sequence[frozenset[str]]
+    texts: Sequence[tuple[str, ...]]
+    labels: Sequence[str]
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """Whether each test row's texts stand in train too, `(N,)` bool."""
+        return np.array([bool(labels) for labels in self.found])
+
+    @cached_property
+    def contradicted(self) -> np.ndarray:
+        """Whether they stand there, and never with the label that test gives them, `(N,)` bool."""
+        pairs = zip(self.found, self.labels, strict=True)
+        return np.array([bool(found) and label not in found for found, label in pairs])
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the counts."""
+        return {
+            "train_examples": self.train_examples,
+            "repeated_in_train": self.repeated,
+            "label_conflicts_in_train": len(self.conflicts),
+            "test_in_train": int(self.seen.sum()),
+            "test_in_train_with_another_label": int(self.contradicted.sum()),
+        }
+
+    def rows(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield examples: see `COLUMNS`. The texts of a pair are joined by ` | `."""
+        for i in np.flatnonzero(self.seen)[:LISTED]:
+            kind = "in train with another label" if self.contradicted[i] else "in train too"
+            yield kind, " | ".join(self.texts[i]), self.labels[i], ", ".join(sorted(self.found[i]))
+        for texts, labels in self.conflicts[:LISTED]:
+            yield "several labels in train", " | ".join(texts), "", ", ".join(sorted(labels))
+
+
+def find_overlap(train: Iterable[Labelled], test: Sequence[Labelled]) -> Overlap:
+    """Return what train and test have in common, exact up to Unicode form and white space.
+
+    Of train only hashes are kept, and the texts of the conflicts: it may be large.
+    """
+    labels_of: dict[int, frozenset[str]] = {}
+    shared: dict[frozenset[str], frozenset[str]] = {}  # few different sets serve all texts
+    conflicts: dict[int, tuple[str, ...]] = {}
+    count = 0
+    for count, example in enumerate(train, 1):  # noqa: B007  # the last one is how many there are
+        texts = fold(example.texts)
+        key = hash(texts)
+        before = labels_of.get(key, frozenset())
+        after = before | {str(example.label)}
+        labels_of[key] = shared.setdefault(after, after)
+        if len(after) > 1:
+            conflicts[key] = texts
+    folded = [fold(example.texts) for example in test]
+    return Overlap(
+        train_examples=count,
+        repeated=count - len(labels_of),
+        conflicts=[(texts, labels_of[key]) for key, texts in conflicts.items()],
+        found=[labels_of.get(hash(texts), frozenset()) for texts in folded],
+        texts=folded,
+        labels=[str(example.label) for example in test],
+    )
+
+
+def read_overlap(corpus: Any, args: TrainArguments, mode: str, test: Sequence[Labelled]) -> Overlap | None:
+    """Return what a split has in common with the rows trained on; None for train itself, or where that is missing."""
+    if mode == "train":
+        return None
+    try:
+        train = islice(corpus.iterate_examples(corpus_folder(args), "train"), args.max_train_examples)
+        return find_overlap(train, test)
+    except CorpusMissingError as error:
+        logger.info("not looked for: texts of train in %s: %s", mode, error)
+        return None
