@@ -1,4 +1,4 @@
-"""What comes with the package, to learn offline: a small pretrained model, and self-written corpora as published ones."""
+"""What comes with the package, to learn offline: a small pretrained model, and self-written corpora."""
 
 from importlib.resources import files
 from pathlib import Path
