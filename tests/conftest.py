@@ -4,9 +4,12 @@ network.
 
 import logging
 import os
+import shutil
+from contextlib import ExitStack
 
-# Before anything imports transformers: no test may reach for the hub, and two workers share two cores.
+# Before anything imports transformers: no test may reach for the hub or a corpus, and two workers share two cores.
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["RATSNLP_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "agg"
@@ -14,8 +17,6 @@ os.environ["MPLBACKEND"] = "agg"
 from pathlib import Path
 
 import pytest
-
-from ratsnlp.nlpbook.builtin import builtin_corpus
 
 REVIEWS = (
     "정말 재미있는 영화",
@@ -128,11 +129,6 @@ def make_args(tiny_bert, corpora, tmp_path):
     return make
 
 
-@pytest.fixture
-def builtin_reviews():
-    return Path(builtin_corpus("nsmc"))
-
-
 @pytest.fixture(scope="session")
 def trained(tiny_bert, tmp_path_factory):
     """Return a model folder trained through the pipeline, once for all tests that only read it."""
@@ -198,3 +194,44 @@ def make_qa_args(qa_bert, tmp_path):
         return QATrainArguments(**settings | changes)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a Chromium. Each module has its own: while Playwright runs, nothing else here may use asyncio."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("RATSNLP_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium: install one, or name it in RATSNLP_CHROMIUM")
+    flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Return a function that serves an app and opens its page, or another address of it.
+
+    The tab knows its `.server`, and records `.errors` (the console's) and `.addresses` (what it asked for).
+    """
+    from ratsnlp.nlpbook.serving.web import serve
+
+    with ExitStack() as opened:
+
+        def open_page(app, path="/", viewport=(1280, 900), **options):
+            server = opened.enter_context(serve(app, port=0, block=False))
+            size = {"width": viewport[0], "height": viewport[1]}
+            tab = browser.new_page(viewport=size, **options)
+            opened.callback(tab.close)
+            tab.set_default_timeout(30_000)
+            tab.server, tab.errors, tab.addresses = server, [], []
+            tab.on("console", lambda line: tab.errors.append(line.text) if line.type in ("error", "warning") else None)
+            tab.on("pageerror", lambda error: tab.errors.append(str(error)))
+            tab.on("request", lambda request: tab.addresses.append(request.url))
+            tab.goto(server.url + path)
+            return tab
+
+        yield open_page

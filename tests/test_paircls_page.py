@@ -2,12 +2,10 @@
 
 import pytest
 
+from pages import INFERENCE, Model, read_bars, wait_for_result
 from ratsnlp.nlpbook.paircls import get_web_service_app
 from ratsnlp.nlpbook.paircls.deploy import PAGE
-from ratsnlp.nlpbook.serving.web import serve
-from test_page import find_chromium, read_bars, wait_for_result
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
 
 PUBLISHED = {
@@ -21,84 +19,77 @@ PUBLISHED = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser():
-    path = find_chromium()
-    if path is None:
-        pytest.skip("no Chromium: install one, or name it in RATSNLP_CHROMIUM")
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        )
-        yield chromium
-        chromium.close()
+@pytest.fixture
+def model():
+    return Model(dict(INFERENCE), ("premise", "hypothesis"))
 
 
 @pytest.fixture
-def asked():
-    return []
+def page(open_page, model):
+    return open_page(get_web_service_app(model))
 
 
-@pytest.fixture
-def page(browser, asked):
-    """The open page of a hand-written inference_fn that remembers what it was asked."""
-
-    def inference_fn(premise, hypothesis):
-        asked.append((premise, hypothesis))
-        return {"premise": premise, "hypothesis": hypothesis, **PUBLISHED}
-
-    with serve(get_web_service_app(inference_fn), port=0, block=False) as server:
-        tab = browser.new_page(viewport={"width": 1280, "height": 900})
-        tab.set_default_timeout(5000)
-        tab.goto(server.url)
-        yield tab
-        tab.close()
-
-
-def test_two_texts_give_a_decision_and_three_bars(page, asked):
-    page.fill("#premise", "이 식당은 월요일마다 쉰다.")
-    page.fill("#hypothesis", "월요일에도 문을 연다.")
+def ask_pair(page, premise="이 식당은 월요일마다 쉰다.", hypothesis="월요일에도 문을 연다."):
+    page.fill("#premise", premise)
+    page.fill("#hypothesis", hypothesis)
     page.click("#ask")
     wait_for_result(page)
-    assert asked == [("이 식당은 월요일마다 쉰다.", "월요일에도 문을 연다.")]
+
+
+def test_two_texts_give_a_decision_and_three_bars(page, model):
+    ask_pair(page)
+    assert model.asked == [("이 식당은 월요일마다 쉰다.", "월요일에도 문을 연다.")]
     assert page.inner_text("#headline") == "거짓 (contradiction)"
-    assert sorted(read_bars(page)) == [["거짓", "70.00%"], ["중립", "20.00%"], ["참", "10.00%"]]
-    assert page.inner_text("#echo") == "이 식당은 월요일마다 쉰다. / 월요일에도 문을 연다."
+    bars = [["거짓 (contradiction)", "70.00%"], ["중립 (neutral)", "20.00%"], ["참 (entailment)", "10.00%"]]
+    assert read_bars(page) == bars
+    shown = ["전제 (premise) 이 식당은 월요일마다 쉰다.", "가설 (hypothesis) 월요일에도 문을 연다."]
+    assert page.locator("#echo p").all_inner_texts() == shown
+
+
+def test_a_hand_written_inference_fn_gives_the_same(page, model):
+    model.answer = PUBLISHED
+    ask_pair(page)
+    assert read_bars(page) == [["거짓", "70.00%"], ["중립", "20.00%"], ["참", "10.00%"]]
+
+
+@pytest.mark.parametrize(
+    ("label", "meaning"),
+    [
+        ("참 (entailment)", "전제가 맞으면 가설도 맞습니다."),
+        ("거짓 (contradiction)", "전제가 맞으면 가설은 맞을 수 없습니다."),
+        ("중립 (neutral)", "전제만으로는 가설이 맞는지 알 수 없습니다."),
+    ],
+)
+def test_the_decision_is_put_into_words(page, model, label, meaning):
+    model.answer = {"prediction": label}
+    ask_pair(page)
+    assert page.locator(".meaning:visible").all_inner_texts() == [meaning]
 
 
 @pytest.mark.parametrize("field", ["#premise", "#hypothesis"])
-def test_enter_asks_from_either_field(page, asked, field):
+def test_enter_asks_from_either_field(page, model, field):
     page.fill("#premise", "가")
     page.fill("#hypothesis", "나")
     page.press(field, "Enter")
     wait_for_result(page)
-    assert asked == [("가", "나")]
+    assert model.asked == [("가", "나")]
 
 
-def test_an_example_fills_both_fields_and_asks(page, asked):
+def test_an_example_fills_both_fields_and_asks(page, model):
     page.click(".chip >> nth=1")
     wait_for_result(page)
-    assert asked == [PAGE.examples[1]]
+    assert model.asked == [PAGE.examples[1]]
     assert (page.input_value("#premise"), page.input_value("#hypothesis")) == PAGE.examples[1]
 
 
-def test_a_missing_hypothesis_is_said_in_korean(page, asked):
+def test_a_missing_hypothesis_is_said_in_korean(page, model):
     page.fill("#premise", "가")
     page.click("#ask")
     page.wait_for_selector("#error:visible")
     assert page.inner_text("#error-message") == "빈칸이 있습니다. 내용을 입력한 뒤 다시 눌러 주세요."
-    assert asked == []
+    assert model.asked == []
 
 
 def test_every_field_has_a_label(page):
-    assert page.get_by_label("전제 (premise)").get_attribute("id") == "premise"
-    assert page.get_by_label("가설 (hypothesis)").get_attribute("id") == "hypothesis"
-
-
-def test_a_phone_of_360_pixels_scrolls_down_only(page):
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.fill("#premise", "띄어쓰기없이" * 30)
-    page.fill("#hypothesis", "띄어쓰기없이" * 30)
-    page.click("#ask")
-    wait_for_result(page)
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    assert page.get_by_label("전제 (premise)", exact=True).get_attribute("id") == "premise"
+    assert page.get_by_label("가설 (hypothesis)", exact=True).get_attribute("id") == "hypothesis"

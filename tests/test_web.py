@@ -1,5 +1,7 @@
 """The web app and its server: what a request gets back, and how a page starts and stops."""
 
+import base64
+import functools
 import json
 import logging
 import re
@@ -10,12 +12,17 @@ import sys
 import threading
 import time
 import types
+import unicodedata
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.serving import web
+from ratsnlp.nlpbook.serving.password import PasswordGuard
 from ratsnlp.nlpbook.serving.web import (
     DemoPage,
     Server,
@@ -300,7 +307,7 @@ def test_other_origins_may_not_read_the_api_by_default(client):
 
 @pytest.mark.parametrize("origins", [["https://a.example"], "https://a.example"])
 def test_named_origins_may_read_the_api(origins):
-    client = build_client(echo, cors_origins=origins)
+    client = build_client(echo, origins=origins)
     named = client.post("/api", json="가", headers={"Origin": "https://a.example"})
     other = client.post("/api", json="가", headers={"Origin": "https://b.example"})
     assert named.headers["Access-Control-Allow-Origin"] == "https://a.example"
@@ -314,6 +321,224 @@ def test_demo_page_refuses_an_example_with_other_fields():
 
 def test_published_cells_may_say_is_colab():
     assert build_client(echo, is_colab=False).get("/healthz").status_code == 200
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+class SlowModel:
+    """An inference_fn that answers when it is let on."""
+
+    def __init__(self):
+        self.entered, self.opened = threading.Event(), threading.Event()
+
+    def __call__(self, sentence):
+        self.entered.set()
+        assert self.opened.wait(10)
+        return {"sentence": sentence}
+
+
+@pytest.fixture
+def slow_model():
+    model = SlowModel()
+    yield model
+    model.opened.set()
+
+
+def test_a_request_too_many_is_refused_with_a_time_to_ask_again(slow_model):
+    app = build_web_service_app(slow_model, SENTENCE_PAGE, max_pending=1)
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(app.test_client().post("/api", json="가").json))
+    thread.start()
+    assert slow_model.entered.wait(10)
+    response = app.test_client().post("/api", json="나")
+    assert_refused(response, 503, "1 questions are pending; at most 1 may; ask again in 1 s")
+    assert response.json["message"] == "지금은 질문이 많아 답하지 못했습니다. 1초쯤 뒤에 다시 시도해 주세요."
+    assert response.headers["Retry-After"] == "1"
+    assert response.json["code"] == 503
+    assert app.test_client().get("/healthz").json == {"status": "ok"}
+    slow_model.opened.set()
+    thread.join()
+    assert answers == [{"sentence": "가"}]
+
+
+def test_a_request_that_takes_too_long_is_given_up(slow_model):
+    response = build_client(slow_model, max_seconds=0.01).post("/api", json="가")
+    assert_refused(response, 504, "no answer in 0.01 seconds; needed: a shorter text, or a higher max_seconds")
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"max_batch": 0}, "max_batch must be a whole number >= 1, got 0"),
+        ({"max_seconds": -1}, "max_seconds must be a number > 0, got -1"),
+        ({"max_text_lenght": 5}, "max_text_lenght .* is not a setting; did you mean max_text_length?"),
+    ],
+)
+def test_limits_that_cannot_be_are_named(limits, message):
+    with pytest.raises(ArgumentError, match=message):
+        build_web_service_app(echo, SENTENCE_PAGE, **limits)
+
+
+def test_an_inference_fn_for_many_questions_gets_those_of_many_users_together():
+    class Model:
+        sizes = []
+
+        def answer_many(self, questions):
+            self.sizes.append(len(questions))
+            time.sleep(0.2)
+            return [{"sentence": text} for (text,) in questions]
+
+    model = Model()
+    app = build_web_service_app(model, SENTENCE_PAGE)
+    with ThreadPoolExecutor(8) as pool:
+        texts = [str(number) for number in range(8)]
+        answers = list(pool.map(lambda text: app.test_client().post("/api", json=text).json, texts))
+    assert answers == [{"sentence": text} for text in texts]
+    assert len(model.sizes) < 8
+    assert sum(model.sizes) == 8
+
+
+def test_health_gets_through_while_every_place_is_taken(slow_model):
+    app = build_web_service_app(slow_model, SENTENCE_PAGE, max_pending=2)
+    with serve(app, port=0, block=False, expose="none") as server, ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(post, server.url, text) for text in "가나"]
+        assert slow_model.entered.wait(10)
+        with urllib.request.urlopen(f"{server.url}/healthz", timeout=5) as response:
+            assert json.load(response) == {"status": "ok"}
+        slow_model.opened.set()
+        assert [future.result() for future in asked] == [{"sentence": "가"}, {"sentence": "나"}]
+
+
+def accepts_connections(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_page_that_closes_answers_who_is_in_and_refuses_who_comes(slow_model):
+    server = serve(build_web_service_app(slow_model, SENTENCE_PAGE), port=0, block=False, expose="none")
+    with ThreadPoolExecutor(2) as pool:
+        inside = pool.submit(post, server.url, "가")
+        assert slow_model.entered.wait(10)
+        closing = pool.submit(server.close)
+        while accepts_connections(server.port):
+            time.sleep(0.01)
+        assert not inside.done()
+        slow_model.opened.set()
+        assert inside.result() == {"sentence": "가"}
+        closing.result()
+
+
+# --- password ---------------------------------------------------------------------------------------------------------
+
+
+def say(password, user="ratsnlp"):
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api?q=%22a%22", "/api/explain", "/metrics", "/openapi.json", "/static/page.js", "/no"]
+)
+def test_a_page_with_a_password_shows_nothing_without_it(path):
+    client = build_client(echo, password="열려라 참깨")
+    response = client.get(path)
+    assert_refused(response, 401, "no password given; needed: HTTP Basic with the page's password")
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="ratsnlp", charset="UTF-8"'
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("spelling", ["NFC", "NFD"])
+def test_who_knows_the_password_gets_in_under_any_name(spelling):
+    client = build_client(echo, password="열려라 참깨")
+    headers = say(unicodedata.normalize(spelling, "열려라 참깨"), user="아무나")
+    assert client.post("/api", json="가", headers=headers).json["sentence"] == "가"
+    assert client.get("/", headers=headers).status_code == 200
+    assert client.get("/openapi.json", headers=headers).json["security"] == [{"password": []}]
+
+
+@pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic " + "/" * 8, "Bearer abc", "Basic YWJj"])
+def test_a_broken_password_header_is_no_password(header):
+    response = build_client(echo, password="비밀").get("/", headers={"Authorization": header})
+    assert response.status_code == 401
+
+
+def test_guessing_a_password_is_slowed_down(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(web, "PasswordGuard", functools.partial(PasswordGuard, clock=lambda: now[0]))
+    client = build_client(echo, password="비밀")
+    for _ in range(10):
+        response = client.get("/", headers=say("추측"))
+        assert_refused(response, 401, "wrong password; needed: HTTP Basic with the page's password")
+    now[0] = 20.0
+    for guess in ("추측", "비밀"):  # also the right one, or guessing would go on
+        response = client.get("/", headers=say(guess))
+        assert_refused(response, 429, "10 wrong passwords in 60 s; try again in 40 s")
+        assert response.headers["Retry-After"] == "40"
+    assert client.get("/", headers=say("비밀"), environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200
+    now[0] = 61.0
+    assert client.get("/", headers=say("비밀")).status_code == 200
+
+
+def test_the_environment_can_hold_the_password(monkeypatch):
+    monkeypatch.setenv("RATSNLP_PASSWORD", "비밀")
+    app = build_web_service_app(echo, SENTENCE_PAGE)
+    assert app.config["RATSNLP_PASSWORD_SET"]
+    assert app.test_client().get("/").status_code == 401
+    assert app.test_client().get("/", headers=say("비밀")).status_code == 200
+
+
+def test_a_blank_password_is_refused():
+    with pytest.raises(ArgumentError, match=r"password is blank; give one, or leave it out \(then RATSNLP_PASSWORD is"):
+        build_web_service_app(echo, SENTENCE_PAGE, password=" ")
+
+
+def test_a_named_origin_may_ask_with_a_password():
+    client = build_client(echo, password="비밀", origins=["https://a.example"])
+    asking = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    before = client.options("/api", headers=asking | {"Access-Control-Request-Headers": "authorization"})
+    assert (before.status_code, before.headers["Access-Control-Allow-Headers"]) == (200, "authorization")
+    assert client.post("/api", json="가", headers={"Origin": "https://a.example"} | say("비밀")).status_code == 200
+
+
+# --- counts and description -------------------------------------------------------------------------------------------
+
+
+def test_metrics_count_requests_by_route_and_questions_by_batch(client):
+    client.post("/api", json="가")
+    client.get("/api?q=%22a%22")
+    client.post("/api", json="")
+    client.get("/nothing/secret")
+    response = client.get("/metrics")
+    assert response.content_type == "text/plain; version=0.0.4; charset=utf-8"
+    lines = response.get_data(as_text=True).splitlines()
+    assert 'ratsnlp_requests_total{route="/api",status="200"} 2' in lines
+    assert 'ratsnlp_requests_total{route="/api",status="400"} 1' in lines
+    assert 'ratsnlp_requests_total{route="none",status="404"} 1' in lines
+    assert "# TYPE ratsnlp_requests_total counter" in lines
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert values["ratsnlp_questions_total"] == values["ratsnlp_batches_total"] == "2"
+    assert float(values['ratsnlp_request_seconds_total{route="/api"}']) > 0
+    assert not any("secret" in line for line in lines)
+
+
+def test_the_description_names_fields_limits_and_errors(pair_client):
+    described = pair_client.get("/openapi.json").json
+    assert described["openapi"] == "3.1.0"
+    question = described["components"]["schemas"]["Question"]
+    assert question["required"] == ["premise", "hypothesis"]
+    assert question["properties"]["premise"]["maxLength"] == 10_000
+    assert set(described["paths"]["/api"]["post"]["responses"]) == {"200", "400", "413", "500", "503", "504"}
+    assert "/api/explain" not in described["paths"]
+    assert "security" not in described
+
+
+def test_the_description_of_an_explaining_page_names_its_words():
+    described = build_client(echo, explain=lambda sentence: {"words": []}, password="비밀").get(
+        "/openapi.json", headers=say("비밀")
+    )
+    assert described.json["paths"]["/api/explain"]["get"]["parameters"][0]["name"] == "q"
+    assert "401" in described.json["paths"]["/api/explain"]["post"]["responses"]
 
 
 # --- server -----------------------------------------------------------------------------------------------------------
@@ -441,3 +666,28 @@ def test_a_script_blocks_until_ctrl_c_and_ends_cleanly():
     script.send_signal(signal.SIGINT)
     out, err = script.communicate(timeout=20)
     assert (out, err, script.returncode) == ("page closed\nwent on\n", "", 0)
+
+
+SLOW_SCRIPT = """
+import time
+from ratsnlp.nlpbook.serving.web import DemoPage, build_web_service_app
+def infer(sentence):
+    print("asked", flush=True)
+    time.sleep(1)
+    return {"sentence": sentence}
+page = DemoPage(template="classification.html", fields=("sentence",))
+build_web_service_app(infer, page).run(port=0, expose="none")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process on Windows")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_script_that_is_ended_answers_what_it_was_asked(number):
+    script = subprocess.Popen([sys.executable, "-c", SLOW_SCRIPT], stdout=subprocess.PIPE, text=True)
+    url = script.stdout.readline().removeprefix("page: ").strip()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(post, url, "가")
+        assert script.stdout.readline() == "asked\n"
+        script.send_signal(number)
+        assert asked.result() == {"sentence": "가"}
+    assert script.communicate(timeout=20)[0] == "page closed\n"

@@ -2,23 +2,22 @@
 
 import unicodedata
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from ratsnlp.nlpbook.classification.corpus import ClassificationExample
+from ratsnlp.nlpbook.builtin import builtin_corpus
+from ratsnlp.nlpbook.classification.corpus import ClassificationExample, NsmcCorpus
 from ratsnlp.nlpbook.errors import ModelLoadError
 from ratsnlp.nlpbook.evaluation.scorecard import ScoreCard
+from ratsnlp.nlpbook.inference.engines import check_engine_name
+from ratsnlp.nlpbook.inference.explain import explain
 from ratsnlp.nlpbook.inference.predictor import Predictor
-from ratsnlp.nlpbook.models import load_pretrained, name_head, order_head
+from ratsnlp.nlpbook.models import load_pretrained, name_head, order_head, split_name
 
-
-def split_name(name: str) -> tuple[str, str]:
-    """Return how a label is shown and its key: `긍정 (positive)` gives both parts, `드라마` gives itself twice."""
-    shown, _, key = name.partition(" (")
-    return shown, key.removesuffix(")") or shown
+SAMPLES = 200  # texts on which an engine is compared with PyTorch: a few seconds for a large model
 
 
 def describe_probabilities(probabilities: Tensor, labels: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
@@ -30,8 +29,9 @@ def describe_probabilities(probabilities: Tensor, labels: Sequence[str], names: 
         names: How to show them, in the same order.
 
     Returns:
-        `prediction`; for each label `KEY_data` (such as "긍정 0.97") and `KEY_width` (the length of its bar); and
-        `probabilities`, a list that keeps the labels' order and serves any number of labels.
+        `prediction`; for each label `KEY_data` (such as "긍정 0.97") and `KEY_width` (the length of its bar); and two
+        lists for any number of labels: `labels`, the most probable first under the name shown, and `probabilities`,
+        which keeps the labels' order.
     """
     values = [round(float(value), 4) for value in probabilities]
     answer: dict[str, Any] = {"prediction": names[int(probabilities.argmax())]}
@@ -42,7 +42,9 @@ def describe_probabilities(probabilities: Tensor, labels: Sequence[str], names: 
         {"label": label, "name": name, "probability": value}
         for label, name, value in zip(labels, names, values, strict=True)
     ]
-    return answer | {"probabilities": listed}
+    ranked = sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
+    best_first = [{"label": name, "probability": value} for name, value in ranked]
+    return answer | {"labels": best_first, "probabilities": listed}
 
 
 def normalize(text: Any) -> Any:
@@ -54,6 +56,9 @@ def normalize(text: Any) -> Any:
 
 class ClassificationPredictor(Predictor):
     """Classify texts. `predictor("재미있어요")` answers one text, `predictor([...])` many in few forward passes."""
+
+    answer_fields: ClassVar[tuple[str, ...]] = ("sentence",)
+    """Under which names an answer repeats the texts that were asked about, as published."""
 
     model_class = staticmethod(lambda: AutoModelForSequenceClassification)
 
@@ -67,6 +72,7 @@ class ClassificationPredictor(Predictor):
         head_labels: Sequence[str] = (),
         max_seq_length: int = 128,
         device: str = "auto",
+        engine: str = "torch",
     ) -> Self:
         """Return the predictor of a classifier in Hugging Face form, its outputs put in the order of `labels` by name.
 
@@ -77,23 +83,26 @@ class ClassificationPredictor(Predictor):
             head_labels: The labels in the order of the head's outputs, for a model whose config does not name them.
             max_seq_length: Tokens per example; longer texts are cut.
             device: "auto" takes a GPU where there is one.
+            engine: How the model is run; see `use_engine`.
 
         Raises:
+            ArgumentError: There is no such engine, or its packages are not installed.
             ModelLoadError: The model cannot be had, or its labels are not `labels`.
         """
+        check_engine_name(engine)
         model = load_pretrained(cls.model_class().from_pretrained, name, dtype=torch.float32)
         tokenizer = load_pretrained(AutoTokenizer.from_pretrained, name)
         found = list(head_labels or model.config.id2label.values())
         if len(found) == model.config.num_labels:
             name_head(model, found)
         wanted = list(labels or found)
-        if not order_head(model, wanted):
+        if not order_head(model, wanted, label_names):
             raise ModelLoadError(
                 f"the head of {name} answers {', '.join(found)}; needed: {', '.join(wanted)}. Labels are matched by "
                 "name. If you know what its outputs mean, name them in their order with head_labels=[...]."
             )
         predictor = cls(model, tokenizer, wanted, label_names, max_seq_length)
-        return predictor.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        return predictor.settle(device, engine)
 
     def __call__(self, sentence: str | Sequence[str]) -> Any:
         """Return the answer to a text as a dict in the published form, or to a list of texts as a list of dicts.
@@ -113,6 +122,19 @@ class ClassificationPredictor(Predictor):
         if not texts:
             return Tensor(0, len(self.labels))
         return self.logits([normalize(text) for text in texts], batch_size, progress).softmax(dim=-1)
+
+    def golden_answers(self, questions: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the probability of each label for each text or pair, by the label."""
+        return [dict(zip(self.labels, row.tolist(), strict=True)) for row in self.probabilities(questions)]
+
+    def explain(self, *texts: str) -> dict[str, Any]:
+        """Return how much each eojeol of a text, or of a pair, moved the decision. See `inference.explain`."""
+        return explain(self, *texts)
+
+    def sample_questions(self) -> list[Any]:
+        """Return built-in reviews."""
+        examples = NsmcCorpus().get_examples(builtin_corpus("nsmc"), "test")
+        return [example.text_a for example in examples[:SAMPLES]]
 
     def evaluate(self, examples: Sequence[ClassificationExample], progress: bool = True) -> ScoreCard:
         """Return the score card over labelled texts or pairs."""

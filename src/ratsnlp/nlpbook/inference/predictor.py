@@ -1,23 +1,23 @@
 """Text in, answer out. A predictor is itself an `inference_fn`: a page takes it as it takes a hand-written one."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ratsnlp.nlpbook.checkpoints import (
-    read_description,
-    restore_config,
-    restore_model,
-    restore_tokenizer,
-    select_checkpoint,
-)
-from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
+from ratsnlp.nlpbook.data.batches import pad
+from ratsnlp.nlpbook.data.dataset import encode
+from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.fine_tuned import describe_fine_tuned, find_fine_tuned, restore
+from ratsnlp.nlpbook.inference.engines import MIN_AGREEMENT, Engine, check_engine_name, use_engine
+from ratsnlp.nlpbook.inference.golden import warn_of_change
+from ratsnlp.nlpbook.inference.passes import PASS_TOKENS, split_into_passes
 from ratsnlp.nlpbook.models import takes_token_types
 
 
@@ -39,6 +39,9 @@ class Predictor:
     model_class: ClassVar[Callable[[], Any]]
     """Returns transformers' class that builds the model; a function, so that importing this module stays light."""
 
+    decision: ClassVar[str] = "prediction"
+    """Under which name an answer holds what was decided."""
+
     def __init__(
         self,
         model: PreTrainedModel,
@@ -49,39 +52,58 @@ class Predictor:
         task: str = "",
     ):
         self.model, self.tokenizer = model.train(False), tokenizer
+        self.engine: Engine = self.model
+        self.engine_name = "torch"
         self.labels, self.label_names = list(labels), list(label_names or labels)
         self.max_seq_length, self.task = max_seq_length, task
 
     @classmethod
     def load(
-        cls, folder: str | Path, *, tokenizer: PreTrainedTokenizerBase | None = None, device: str = "auto"
+        cls,
+        folder: str | Path,
+        *,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        device: str = "auto",
+        engine: str = "torch",
     ) -> Self:
-        """Return the predictor of a model folder's best checkpoint, or of one checkpoint file.
+        """Return the predictor of a model folder's best checkpoint, of one checkpoint file, or of an exported folder.
+
+        An exported folder is asked its golden answers; one that was changed since says so in a warning.
 
         Args:
-            folder: A model folder, or a `.ckpt` file.
+            folder: A model folder, a `.ckpt` file, or an exported folder.
             tokenizer: Only for a checkpoint that holds none.
             device: "auto" takes a GPU where there is one.
+            engine: How the model is run; see `use_engine`.
 
         Raises:
+            ArgumentError: There is no such engine, or its packages are not installed.
             CheckpointError: There is no checkpoint to choose, or it cannot be read, or it does not describe itself.
         """
-        path = Path(folder) if str(folder).endswith(".ckpt") else select_checkpoint(folder)
-        described = read_description(path)
-        if not described:
-            raise CheckpointError(
-                f"{path} does not say what it is: no task, labels or config in it. Build the model by hand."
-            )
-        predictor = cls(
-            restore_model(cls.model_class(), path, restore_config(described)),
-            tokenizer or restore_tokenizer(described),
-            described["labels"],
-            described["label_names"],
-            described["settings"]["max_seq_length"],
-            described["task"],
-        )
-        predictor.configure(described["settings"])
-        return predictor.to(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        check_engine_name(engine)
+        path = find_fine_tuned(folder)
+        predictor = cls.restore(path, tokenizer)
+        warn_of_change(predictor, path)
+        return predictor.settle(device, engine)
+
+    @classmethod
+    def restore(cls, path: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> Self:
+        """Return the predictor of a checkpoint file, or of an exported folder, on the CPU. See `load`.
+
+        Raises:
+            CheckpointError: It cannot be read, or it does not describe itself.
+        """
+        described = describe_fine_tuned(path)
+        model, tokenizer = restore(path, described, cls.model_class(), tokenizer)
+        labels, names, settings = described["labels"], described["label_names"], described["settings"]
+        predictor = cls(model, tokenizer, labels, names, settings["max_seq_length"], described["task"])
+        predictor.configure(settings)
+        return predictor
+
+    def settle(self, device: str, engine: str) -> Self:
+        """Move to a device, "auto" being a GPU where there is one and the engine can use it, and take an engine."""
+        gpu = engine == "torch" and torch.cuda.is_available()
+        return self.to(("cuda" if gpu else "cpu") if device == "auto" else device).use_engine(engine)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Take over what the training settings say about answering, for a task where they say more than the length."""
@@ -124,48 +146,94 @@ class Predictor:
         return [tuple(texts[i : i + size]) for i in range(0, len(texts), size)]
 
     def to(self, device: str) -> Self:
-        """Move the model to a device and return the predictor."""
+        """Move the model to a device and return the predictor.
+
+        Raises:
+            ArgumentError: The model runs by an engine that knows the CPU only.
+        """
+        if self.engine is not self.model and torch.device(device).type != "cpu":
+            raise ArgumentError(f"engine {self.engine_name!r} runs on a CPU only, not on {device!r}; use 'torch' there")
         self.model.to(device)
         return self
+
+    def use_engine(self, name: str, samples: Sequence[Any] = (), min_agreement: float = MIN_AGREEMENT) -> Self:
+        """Run the model by another engine and return the predictor. See `engines.use_engine`.
+
+        Args:
+            name: "torch", "torch-int8", "onnx" or "onnx-int8".
+            samples: Questions on which it must decide as "torch" does; built-in ones by default.
+            min_agreement: The share of them on which it must.
+        """
+        check_engine_name(name)
+        use_engine(self, name, samples or (self.sample_questions() if name != "torch" else ()), min_agreement)
+        return self
+
+    def sample_questions(self) -> list[Any]:
+        """Return questions of the kind that the predictor answers, from the built-in corpora."""
+        return []
+
+    def answer_many(self, questions: Sequence[tuple[str, ...]]) -> list[dict[str, Any]]:
+        """Return the answers to questions, each a tuple of texts. A page calls it with what many users ask at once."""
+        asked = [question[0] if len(self.fields) == 1 else question for question in questions]
+        answers: list[dict[str, Any]] = cast(Any, self)(asked)
+        return answers
+
+    def golden_answers(self, questions: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return of each answer what an export stores, and compares when it is loaded: numbers within a tolerance."""
+        answers: list[dict[str, Any]] = cast(Any, self)(questions)
+        return [{name: answer[name] for name in (self.decision, "score") if name in answer} for answer in answers]
+
+    def decide(self, questions: Sequence[Any]) -> list[Any]:
+        """Return the decision on each question, without all that stands around it in an answer."""
+        return [answer[self.decision] for answer in cast(Any, self)(questions)]
 
     def logits(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:
         """Return the model's outputs for texts or pairs, in their order, as float32 on the CPU.
 
-        Texts of like length run together, padded to the longest of their batch, so that little work is wasted.
+        Texts of like length run together, padded to the longest of their pass, so that little work is wasted.
 
         Args:
             texts: Texts, or `(text, text)` pairs, N of them.
-            batch_size: Texts per forward pass.
+            batch_size: Texts per forward pass at most.
             progress: Show a bar.
 
         Returns:
             `(N, K)` logits.
         """
-        order = sorted(range(len(texts)), key=lambda i: -len("".join(texts[i])))
+        ids, types = encode(self.tokenizer, texts, self.max_seq_length)
         found: list[Tensor] = [torch.empty(0)] * len(texts)
-        with torch.inference_mode(), tqdm(total=len(texts), unit=" texts", disable=not progress) as bar:
-            for start in range(0, len(order), batch_size):
-                rows = order[start : start + batch_size]
-                outputs = self.model(**self.encode([texts[i] for i in rows]))
+        with tqdm(total=len(texts), unit=" texts", disable=not progress) as bar:
+            for rows in self.split_into_passes(list(map(len, ids)), batch_size):
+                outputs = self.run(self.stack([ids[i] for i in rows], [types[i] for i in rows]))
                 for i, row in zip(rows, outputs.logits.float().cpu(), strict=True):
                     found[i] = row
                 bar.update(len(rows))
         return torch.stack(found)
 
-    def encode(self, texts: Sequence[Any]) -> Mapping[str, Tensor]:
+    def split_into_passes(self, lengths: Sequence[int], most: int) -> list[list[int]]:
+        """Return which rows share a forward pass. On a GPU passes are dear and padding is cheap."""
+        on_cpu = self.model.device.type == "cpu"
+        return split_into_passes(lengths, most, PASS_TOKENS if on_cpu else sys.maxsize)
+
+    def run(self, inputs: Mapping[str, Tensor]) -> Any:
+        """Return the model's named outputs for a batch."""
+        with torch.inference_mode():
+            return self.engine(**inputs)
+
+    def encode(self, texts: Sequence[Any]) -> dict[str, Tensor]:
         """Return texts or pairs as a batch of tensors `(B, T)` on the model's device."""
-        columns = zip(*texts, strict=True) if isinstance(texts[0], tuple) else [texts]
-        batch = self.tokenizer(
-            *map(list, columns),
-            padding="longest",
-            truncation=True,
-            max_length=self.max_seq_length,
-            return_tensors="pt",
-        )
-        if not takes_token_types(self.model):
-            batch.pop("token_type_ids", None)
-        moved: Mapping[str, Tensor] = batch.to(self.model.device)
-        return moved
+        return self.stack(*encode(self.tokenizer, texts, self.max_seq_length))
+
+    def stack(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """Return rows of token ids and token types as a batch of tensors `(B, T)` on the model's device."""
+        length = max(map(len, ids))
+        batch = {
+            "input_ids": pad(ids, length, self.tokenizer.pad_token_id or 0),
+            "attention_mask": pad([[1] * len(row) for row in ids], length, 0),
+        }
+        if takes_token_types(self.model):
+            batch["token_type_ids"] = pad(types, length, 0)
+        return {name: values.to(self.model.device) for name, values in batch.items()}
 
 
 def read_texts(line: str, fields: Sequence[str]) -> list[Any]:

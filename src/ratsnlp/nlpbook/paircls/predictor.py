@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-from ratsnlp.nlpbook.classification.predictor import ClassificationPredictor
-from ratsnlp.nlpbook.paircls.corpus import NLICorpus
+from ratsnlp.nlpbook.builtin import builtin_corpus
+from ratsnlp.nlpbook.classification.predictor import SAMPLES, ClassificationPredictor
+from ratsnlp.nlpbook.paircls.corpus import KlueNLICorpus, NLICorpus
 
 
 class PairClassificationPredictor(ClassificationPredictor):
     """Classify pairs: `predictor(premise, hypothesis)` answers one, `predictor([(premise, hypothesis), ...])` many."""
 
-    fields = ("premise", "hypothesis")
+    fields = answer_fields = ("premise", "hypothesis")
 
     def __call__(self, premise: str | Sequence[tuple[str, str]], hypothesis: str | None = None) -> Any:  # type: ignore[override]
         """Return the answer to a pair as a dict in the published form, or to a list of pairs as a list of dicts.
@@ -28,6 +29,12 @@ class PairClassificationPredictor(ClassificationPredictor):
             for (first, second), found in zip(pairs, self.answer(pairs), strict=True)
         ]
         return answers[0] if isinstance(premise, str) else answers
+
+    def sample_questions(self) -> list[tuple[str, str]]:
+        """Return built-in pairs."""
+        corpus, folder = KlueNLICorpus(), builtin_corpus("klue-nli")
+        examples = corpus.get_examples(folder, "val") + corpus.get_examples(folder, "train")
+        return [(example.text_a, example.text_b or "") for example in examples[:SAMPLES]]
 
     @classmethod
     def from_pretrained(

@@ -29,7 +29,7 @@ def get_web_service_app(
 
     Args:
         inference_fn: A predictor, or a hand-written function that returns a dict with question, context and answer.
-        is_colab: Accepted as in the published cells; where the page runs is found out.
+        is_colab: As in the published cells; False keeps the page to its machine even in Colab.
         options: See `build_web_service_app`.
     """
     return build_web_service_app(inference_fn, PAGE, is_colab=is_colab, **options)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
+from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.data.batches import pad
 from ratsnlp.nlpbook.data.nfc import compose
 from ratsnlp.nlpbook.data.windows import OUTSIDE, PairLayout, Window, WindowCutter, tokenize
@@ -18,8 +18,7 @@ from ratsnlp.nlpbook.evaluation.answercard import AnswerCard
 from ratsnlp.nlpbook.inference.predictor import Predictor
 from ratsnlp.nlpbook.inference.spans import search_spans
 from ratsnlp.nlpbook.josa import cut_josa
-from ratsnlp.nlpbook.models import takes_token_types
-from ratsnlp.nlpbook.qa.corpus import QAExample
+from ratsnlp.nlpbook.qa.corpus import KorQuADV1Corpus, QAExample
 
 SPANS_PER_WINDOW = 20
 SHOWN_ANSWERS = 5
@@ -74,6 +73,7 @@ class QAPredictor(Predictor):
     """
 
     fields = ("question", "context")
+    decision = "answer"
     model_class = staticmethod(lambda: AutoModelForQuestionAnswering)
 
     def __init__(
@@ -101,6 +101,11 @@ class QAPredictor(Predictor):
         for name in ("doc_stride", "max_query_length", "max_answer_length", "no_answer_threshold", "josa_cut"):
             setattr(self, name, settings.get(name, getattr(self, name)))
 
+    @property
+    def cutter(self) -> WindowCutter:
+        """What cuts passages into windows of the model's size."""
+        return WindowCutter(self.layout, self.max_seq_length, self.doc_stride, self.max_query_length)
+
     def __call__(self, question: str | Sequence[tuple[str, str]], context: str | None = None) -> Any:
         """Return the answer to a question about a passage, or the answers to a list of `(question, passage)` pairs.
 
@@ -125,6 +130,12 @@ class QAPredictor(Predictor):
             answers.append({"question": asked, "context": given} | (best[0] if found else NOTHING) | {"answers": best})
         return answers
 
+    def sample_questions(self) -> list[tuple[str, str]]:
+        """Return the built-in questions with their passages."""
+        corpus, folder = KorQuADV1Corpus(), builtin_corpus("korquad-v1")
+        examples = corpus.get_examples(folder, "val") + corpus.get_examples(folder, "train")
+        return [(example.question_text, example.context_text) for example in examples]
+
     def finish(self, spans: Sequence[Span], question: str, passage: str) -> list[Span]:
         """Return the spans with different texts, best first, without josa where `josa_cut` is set."""
         different: dict[str, Span] = {}
@@ -148,14 +159,12 @@ class QAPredictor(Predictor):
             count: Spans to keep of each window.
             progress: Show a bar.
         """
-        cutter = WindowCutter(self.layout, self.max_seq_length, self.doc_stride, self.max_query_length)
-        texts = tokenize(self.tokenizer, (text for pair in pairs for text in pair))
+        cutter, texts = self.cutter, tokenize(self.tokenizer, (text for pair in pairs for text in pair))
         windows = [(i, window) for i, (q, c) in enumerate(pairs) for window in cutter.cut(texts[q], texts[c])]
-        windows.sort(key=lambda numbered: -len(numbered[1].ids))
         parts: list[list[Reading]] = [[] for _ in pairs]
         with tqdm(total=len(windows), unit=" windows", disable=not progress) as bar:
-            for start in range(0, len(windows), batch_size):
-                batch = windows[start : start + batch_size]
+            for rows in self.split_into_passes([len(window.ids) for _, window in windows], batch_size):
+                batch = [windows[row] for row in rows]
                 for (i, _), part in zip(batch, self.read_windows([window for _, window in batch], count), strict=True):
                     parts[i].append(part)
                 bar.update(len(batch))
@@ -163,11 +172,10 @@ class QAPredictor(Predictor):
 
     def read_windows(self, windows: Sequence[Window], count: int) -> list[Reading]:
         """Return what the model finds in each window by itself, in one forward pass."""
-        length = max(len(window.ids) for window in windows)
-        inputs = self.stack_windows(windows, length)
+        inputs = self.stack_windows(windows)
+        length = inputs["input_ids"].shape[1]
         passage = pad([(window.characters[:, 0] != OUTSIDE).tolist() for window in windows], length, 0).bool()  # (B, T)
-        with torch.inference_mode():
-            outputs = self.model(**inputs)
+        outputs = self.run(inputs)
         found = search_spans(
             outputs.start_logits,
             outputs.end_logits,
@@ -179,16 +187,10 @@ class QAPredictor(Predictor):
         rows = (values.tolist() for values in (found.scores, found.starts, found.ends, found.nothing))
         return [read_spans(*row) for row in zip(windows, *rows, strict=True)]
 
-    def stack_windows(self, windows: Sequence[Window], length: int) -> dict[str, Tensor]:
-        """Return windows as a batch of tensors `(B, T)` on the model's device, T being `length`."""
-        batch = {
-            "input_ids": pad([window.ids.tolist() for window in windows], length, self.tokenizer.pad_token_id or 0),
-            "attention_mask": pad([[1] * len(window.ids) for window in windows], length, 0),
-        }
-        if takes_token_types(self.model):
-            types = [[0] * w.passage_start + [1] * (len(w.ids) - w.passage_start) for w in windows]
-            batch["token_type_ids"] = pad(types, length, 0)
-        return {name: values.to(self.model.device) for name, values in batch.items()}
+    def stack_windows(self, windows: Sequence[Window]) -> dict[str, Tensor]:
+        """Return windows as a batch of tensors `(B, T)` on the model's device."""
+        types = [[0] * w.passage_start + [1] * (len(w.ids) - w.passage_start) for w in windows]
+        return self.stack([window.ids.tolist() for window in windows], types)
 
     def evaluate(self, examples: Sequence[QAExample], progress: bool = True) -> AnswerCard:
         """Return the score card over answered questions. The best span counts, even where "no answer" beats it."""
@@ -209,6 +211,7 @@ class QAPredictor(Predictor):
             probabilities=[math.exp(r.spans[0].score) if r.spans else 0.0 for r in readings],
             unanswered=[r.nothing_ahead > self.no_answer_threshold for r in readings],
             josa_cut=self.josa_cut,
+            lengths=[len(e.context_text) for e in examples],
         )
 
 

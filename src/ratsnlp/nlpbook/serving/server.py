@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -34,6 +35,8 @@ logger = logging.getLogger("ratsnlp")
 
 MAX_BODY_BYTES = 16 * 2**20  # what the server reads at all; an app's own limit is far lower
 FIRST_PORT, PORTS_TRIED = 5000, 20  # where no port is named
+SENDING_SECONDS = 5.0
+THREADS = 8  # for an app that does not say how many it needs
 LOOPBACK = "127.0.0.1"
 WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # all addresses of the machine at once, and one to open
 
@@ -60,8 +63,9 @@ class Server:
             clear_untrusted_proxy_headers=True,
         )
         self._closing = threading.Lock()
-        self._thread = threading.Thread(target=self._waitress.run, name=f"page on port {self.port}", daemon=True)
-        self._thread.start()
+        # not the thread's own state: up to Python 3.12 a join that Ctrl-C interrupts takes it for ended
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, name=f"page on port {self.port}", daemon=True).start()
         _running[self.port] = self
 
     @property
@@ -76,8 +80,8 @@ class Server:
 
     def wait(self) -> None:
         """Block until the server is closed."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)  # a join without a limit cannot be interrupted on Windows
+        while not self._ended.wait(0.5):  # a wait without a limit cannot be interrupted on Windows
+            pass
 
     def close(self) -> None:
         """End public addresses, let running requests finish (for up to 5 seconds), stop, and free the port.
@@ -87,12 +91,29 @@ class Server:
         with self._closing:
             close_tunnels(self.tunnels)
             self.tunnels = []
-            if self._thread.is_alive():
+            if not self._ended.is_set():
+                # visitors who come now are refused, not left without an answer
+                self._waitress.trigger.pull_trigger(lambda: waitress.wasyncore.dispatcher.close(self._waitress))
                 self._waitress.task_dispatcher.shutdown()
+                self._wait_until_sent()
                 self._waitress.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(self._channels))
-                self._thread.join()
+                self._ended.wait()
             if _running.get(self.port) is self:
                 del _running[self.port]
+
+    def _run(self) -> None:
+        try:
+            self._waitress.run()
+        finally:
+            self._ended.set()
+
+    def _wait_until_sent(self) -> None:
+        """Return when finished answers have left this machine, or after 5 seconds: a visitor may read slowly."""
+        end = time.monotonic() + SENDING_SECONDS
+        while time.monotonic() < end:
+            if not any(getattr(channel, "total_outbufs_len", 0) for channel in list(self._channels.values())):
+                return
+            time.sleep(0.01)
 
     def __enter__(self) -> Self:
         return self
@@ -103,7 +124,7 @@ class Server:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Server {self.url}{'' if self._thread.is_alive() else ' (closed)'}>"
+        return f"<Server {self.url}{' (closed)' if self._ended.is_set() else ''}>"
 
 
 _running: dict[int, Server] = {}  # by port, so that a cell that runs again replaces its own server
@@ -122,7 +143,7 @@ def serve(
     host: str = LOOPBACK,
     expose: str = AUTO,
     authtoken: str | None = None,
-    threads: int = 8,
+    threads: int | None = None,
     block: bool | None = None,
 ) -> Server:
     """Show an app at `http://host:port`, make it reachable from elsewhere where asked to, and print where.
@@ -136,7 +157,7 @@ def serve(
         expose: How the page is reached from outside: "colab", "ngrok", "cloudflared", "none", or "auto", which is
             Colab's proxy in Colab and nothing elsewhere, and ngrok if a token was given for this page.
         authtoken: The token of an ngrok account; otherwise it is looked for where ngrok and Colab keep it.
-        threads: How many requests are handled at a time.
+        threads: How many requests are handled at a time; by default as many as the app's limits need.
         block: Whether to wait until Ctrl-C. By default a script waits and a notebook goes on with the server behind it.
 
     Raises:
@@ -146,7 +167,7 @@ def serve(
     if expose == AUTO and not (authtoken or app.config.get("RATSNLP_IS_COLAB", True)):
         expose = NONE
     ways = choose_tunnels(expose, authtoken)
-    server = Server(app, _listen(host, port), threads=threads)
+    server = Server(app, _listen(host, port), threads=threads or app.config.get("RATSNLP_THREADS", THREADS))
     blocks = block if block is not None else not in_notebook()
     try:
         with _signals_interrupt(blocks):

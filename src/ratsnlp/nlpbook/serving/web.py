@@ -4,24 +4,25 @@
 knows a model: a page names its text fields, and `inference_fn` takes them in that order.
 """
 
-import json
-import logging
-import secrets
-import threading
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, render_template, request
-from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from flask import Flask, Response, render_template
 
 from ratsnlp.nlpbook.errors import ServingError
-from ratsnlp.nlpbook.serving.server import Server, serve
+from ratsnlp.nlpbook.inference.batcher import Batcher, Question, Work
+from ratsnlp.nlpbook.serving.counters import TEXT, Counters
+from ratsnlp.nlpbook.serving.limits import Limits
+from ratsnlp.nlpbook.serving.openapi import describe_api
+from ratsnlp.nlpbook.serving.password import PasswordGuard, find_password
+from ratsnlp.nlpbook.serving.payload import RequestError, read_payload, read_texts
+from ratsnlp.nlpbook.serving.replies import answer_errors, json_response
+from ratsnlp.nlpbook.serving.server import Server, run_app, serve
 
 __all__ = [
     "DemoPage",
+    "Limits",
     "RequestError",
     "Server",
     "ServingError",
@@ -31,22 +32,11 @@ __all__ = [
     "serve",
 ]
 
-logger = logging.getLogger("ratsnlp")
-
 # No frame-ancestors: Colab shows the page inside an iframe of another origin.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'"
 )
-KINDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object"}
-
-
-class RequestError(Exception):
-    """A request that cannot be answered: `error` is for who wrote the request, `message` for who reads the page."""
-
-    def __init__(self, status: int, error: str, message: str) -> None:
-        super().__init__(error)
-        self.status, self.error, self.message = status, error, message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +57,20 @@ class DemoPage:
             if len(example) != len(self.fields):
                 raise ValueError(f"example {example!r} has {len(example)} values; needed: {', '.join(self.fields)}")
 
+    @property
+    def task(self) -> str:
+        """The task's name, which is its template's."""
+        return self.template.removesuffix(".html")
+
 
 class WebApp(Flask):
     """A Flask app whose `run()` uses a threaded server instead of Flask's development server."""
 
+    limits = Limits()
+
     def run(self, host: str | None = None, port: int | None = None, *ignored: Any, **options: Any) -> Server:  # type: ignore[override]
-        """Show the page: see `serve`. Takes `threads` and `block`; Flask's own options are logged and ignored."""
-        known = {name: options.pop(name) for name in ("threads", "block") if name in options}
-        if ignored or options:
-            logger.warning("ignored by this server: %s", ", ".join([*map(repr, ignored), *options]))
-        return serve(self, host=host or "127.0.0.1", port=5000 if port is None else port, **known)
+        """Show the page: see `serve`, whose options it takes; Flask's own options are logged and ignored."""
+        return run_app(self, host, port, *ignored, **options)
 
 
 def build_web_service_app(
@@ -84,152 +78,96 @@ def build_web_service_app(
     page: DemoPage,
     *,
     is_colab: bool = True,
-    cors_origins: Sequence[str] = (),
-    max_text_length: int = 10_000,
+    password: str | None = None,
+    origins: Sequence[str] = (),
+    explain: Callable[..., Mapping[str, Any]] | None = None,
+    **limits: float,
 ) -> WebApp:
     """Build the web app of one page. Starts nothing.
 
     Args:
         inference_fn: Takes the page's fields as positional strings (in NFC), returns what is sent as JSON. Never called
-            from two threads at once.
+            from two threads at once. A predictor gets the questions of several users together.
         page: The template, its fields and examples.
-        is_colab: Accepted for the published cells and not needed: `serve` finds out by itself.
-        cors_origins: Origins whose pages may call `/api` from a browser. None by default.
-        max_text_length: Characters allowed in one field.
+        is_colab: As in the published cells; False keeps the page to this machine even in Colab.
+        password: Asked of everybody who opens the page; by default what the environment's RATSNLP_PASSWORD holds.
+        origins: Origins whose pages may call `/api` from a browser. None by default.
+        explain: Takes what `inference_fn` takes, returns which words moved the decision; by default the predictor's.
+        limits: What the page takes on, by the names in `Limits`.
+
+    Raises:
+        ArgumentError: A limit is unknown or cannot be, or the password is blank.
     """
     app = WebApp(__name__)
-    character_bytes = 12  # an emoji written as \ud83d\ude00
-    app.config["MAX_CONTENT_LENGTH"] = character_bytes * max_text_length * len(page.fields) + 4096
-    _add_routes(app, inference_fn, page, max_text_length)
-    app.register_error_handler(RequestError, _answer_request_error)
-    app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(Exception, _answer_failure)
+    app.limits = Limits.from_mapping(limits, "the limits of the page")
+    app.config["MAX_CONTENT_LENGTH"] = app.limits.body_bytes(len(page.fields))
+    secret = find_password(password)
+    app.config |= {"RATSNLP_IS_COLAB": is_colab, "RATSNLP_PASSWORD_SET": secret is not None}
+    app.config["RATSNLP_THREADS"] = app.limits.threads
+    works = plan_work(inference_fn, explain, app.limits.max_batch)
+    batcher = Batcher(app.limits.max_pending)
+    _add_about(app, Counters(app, batcher))
+    if secret is not None:
+        PasswordGuard(secret).protect(app)
+    _add_page(app, page, works)
+    _add_api(app, page, works, batcher)
+    answer_errors(app)
     app.after_request(_add_security_headers)
-    if cors_origins:
-        _allow_origins(app, cors_origins)
+    if origins:
+        _allow_origins(app, origins)
     return app
 
 
-def _add_routes(app: WebApp, inference_fn: Callable[..., Any], page: DemoPage, max_text_length: int) -> None:
-    one_at_a_time = threading.Lock()  # a hand-written inference_fn is rarely safe in two threads
+def plan_work(inference_fn: Any, explain: Callable[..., Any] | None, max_batch: int) -> dict[str, Work]:
+    """Return how questions are worked on, by path: many at a time by a predictor, else one by one."""
+    many = getattr(inference_fn, "answer_many", None)
+    works = {"/api": Work(many, max_batch) if many else Work(one_by_one(inference_fn))}
+    explain = explain or getattr(inference_fn, "explain", None)
+    return works | ({"/api/explain": Work(one_by_one(explain))} if explain else {})
+
+
+def one_by_one(function: Callable[..., Any]) -> Callable[[Sequence[Question]], list[Any]]:
+    """Return a function of many questions that asks a function of one question for each."""
+    return lambda questions: [function(*question) for question in questions]
+
+
+def _add_page(app: WebApp, page: DemoPage, works: Mapping[str, Work]) -> None:
+    explains = "/api/explain" in works
 
     @app.get("/")
     def show_page() -> str:
-        return render_template(page.template, page=page)
-
-    @app.route("/api", methods=["GET", "POST"])
-    def answer() -> Response:
-        texts = read_texts(_read_payload(), page.fields, max_text_length)
-        with one_at_a_time:
-            result = inference_fn(*texts)
-        return _json_response(result)
-
-    @app.get("/healthz")
-    def report_health() -> Response:
-        return _json_response({"status": "ok"})
+        return render_template(page.template, page=page, task=page.task, title=page.title, can_explain=explains)
 
     @app.get("/favicon.ico")
     def show_favicon() -> Response:
         return app.send_static_file("favicon.svg")
 
-
-def _read_payload() -> object:
-    """Return the request's JSON. GET carries it in `q`, because Colab's port proxy can refuse POST."""
-    raw = request.get_data() if request.method == "POST" else request.args.get("q")
-    if raw is None:
-        raise RequestError(
-            400, "missing q; needed: GET /api?q=<JSON>, or POST with a JSON body", "보낼 내용이 빠져 있습니다."
-        )
-    try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        needed = 'a JSON object such as {"sentence": "..."}'
-        raise RequestError(400, f"not JSON: {error}; needed: {needed}", "요청이 JSON 형식이 아닙니다.") from None
+    @app.get("/openapi.json")
+    def show_description() -> Response:
+        protected = app.config["RATSNLP_PASSWORD_SET"]
+        return json_response(describe_api(page.title, page.fields, app.limits, explains=explains, protected=protected))
 
 
-def read_texts(payload: object, fields: Sequence[str], max_text_length: int) -> list[str]:
-    """Return the text of each field, in order and in NFC. A bare string is enough where there is one field.
+def _add_api(app: WebApp, page: DemoPage, works: Mapping[str, Work], batcher: Batcher) -> None:
+    def answer(path: str) -> Response:
+        if path not in works:
+            error = f"{path}: this inference_fn explains nothing; needed: a predictor, or explain=..."
+            raise RequestError(404, error, "이 페이지에서는 이유를 볼 수 없습니다.")
+        texts = read_texts(read_payload(), page.fields, app.limits.max_text_length)
+        return json_response(batcher.ask(works[path], tuple(texts), app.limits.max_seconds))
 
-    Raises:
-        RequestError: The payload is of another type, or a field is missing, no text, blank or too long.
-    """
-    if isinstance(payload, str) and len(fields) == 1:
-        payload = {fields[0]: payload}
-    needed = ", ".join(fields)
-    if not isinstance(payload, dict):
-        error = f"the request is {_kind(payload)}; needed: an object with {needed}"
-        raise RequestError(400, error, f"요청에는 다음 항목이 있어야 합니다: {needed}")
-    missing = ", ".join(name for name in fields if name not in payload)
-    if missing:
-        raise RequestError(400, f"missing {missing}; needed: {needed}", f"빠진 항목이 있습니다: {missing}")
-    return [_check_text(name, payload[name], max_text_length) for name in fields]
+    for path in ("/api", "/api/explain"):
+        app.add_url_rule(path, path, answer, methods=["GET", "POST"], defaults={"path": path})
 
 
-def _check_text(name: str, value: object, max_text_length: int) -> str:
-    if not isinstance(value, str):
-        raise RequestError(400, f"{name} is {_kind(value)}; needed: a string", f"글자로 된 값이 필요합니다: {name}")
-    text = unicodedata.normalize("NFC", value)  # macOS sends decomposed Hangul, which tokenizers do not know
-    if not text.strip():
-        raise RequestError(
-            400, f"{name} is blank; needed: some text", "빈칸이 있습니다. 내용을 입력한 뒤 다시 눌러 주세요."
-        )
-    if len(text) > max_text_length:
-        error = f"{name} has {len(text):,} characters; needed: at most {max_text_length:,}"
-        raise RequestError(413, error, f"글이 너무 깁니다. {max_text_length:,}자까지 넣을 수 있습니다.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise RequestError(
-            400, f"{name} holds half a character (a lone surrogate); needed: Unicode text", "깨진 글자가 있습니다."
-        )
-    return text
+def _add_about(app: WebApp, counters: Counters) -> None:
+    @app.get("/healthz")
+    def report_health() -> Response:
+        return json_response({"status": "ok"})
 
-
-def _kind(value: object) -> str:
-    return KINDS.get(type(value), "null")
-
-
-def _json_response(answer: object, status: int = 200) -> Response:
-    if not isinstance(answer, Mapping):
-        raise TypeError(
-            f"inference_fn returned {type(answer).__name__}; needed: a dict such as {{'prediction': '...'}}"
-        )
-    try:
-        body = json.dumps(dict(answer), ensure_ascii=False, allow_nan=False, default=_to_plain).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TypeError(f"inference_fn returned what JSON cannot hold: {error}") from error
-    return Response(body, status, {"Cache-Control": "no-store"}, content_type="application/json; charset=utf-8")
-
-
-def _to_plain(value: Any) -> Any:
-    """Turn numpy and torch numbers and arrays into plain ones, without importing either."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"no JSON for {type(value).__name__}")
-
-
-def _answer_request_error(error: RequestError) -> ResponseReturnValue:
-    return _json_response({"error": error.error, "message": error.message}, error.status)
-
-
-def _answer_http_error(error: HTTPException) -> ResponseReturnValue:
-    found = f"{request.method} {request.path}"
-    allowed = " or ".join(sorted({*(getattr(error, "valid_methods", None) or ())} - {"HEAD", "OPTIONS"}))
-    text, message = {
-        404: (f"found {found}; needed: GET /, POST /api or GET /api?q=<JSON>", "없는 주소입니다."),
-        405: (f"found {found}; needed: {allowed}", "이 주소에는 쓸 수 없는 방식의 요청입니다."),
-        413: ("the request body is too large; needed: shorter texts", "글이 너무 깁니다. 줄여서 다시 시도해 주세요."),
-    }.get(error.code or 500, (f"{error.name}: {found}", "요청을 처리할 수 없습니다."))
-    response = _json_response({"error": text, "message": message}, error.code or 500)
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return response
-
-
-def _answer_failure(error: Exception) -> ResponseReturnValue:
-    error_id = secrets.token_hex(4)
-    logger.error("request failed, id %s: %s: %s", error_id, type(error).__name__, error, exc_info=error)
-    text = f"answering failed; the server's log holds the traceback under id {error_id}"
-    message = f"답을 만들다가 오류가 났습니다. 서버의 로그를 확인해 주세요. 오류 번호: {error_id}"
-    return _json_response({"error": text, "message": message}, 500)
+    @app.get("/metrics")
+    def report_counts() -> Response:
+        return Response(counters.render(), content_type=TEXT, headers={"Cache-Control": "no-store"})
 
 
 def _add_security_headers(response: Response) -> Response:
@@ -242,4 +180,4 @@ def _add_security_headers(response: Response) -> Response:
 def _allow_origins(app: WebApp, origins: Sequence[str]) -> None:
     from flask_cors import CORS
 
-    CORS(app, resources={"/api": {"origins": [origins] if isinstance(origins, str) else list(origins)}})
+    CORS(app, resources={"/api(/explain)?": {"origins": [origins] if isinstance(origins, str) else list(origins)}})

@@ -1,0 +1,62 @@
+// The question on the page as code that asks the same from elsewhere.
+
+import { addressOf } from "./api.js";
+import { byId, reveal } from "./dom.js";
+import { form } from "./form.js";
+
+const PASSWORD = "비밀번호"; // to be put in by whoever runs the code; the page does not know it
+
+const SNIPPETS = {
+  curl: (address, values, isProtected) => {
+    const body = JSON.stringify(values).replaceAll("'", "'\\''"); // as a shell wants it between single quotes
+    const password = isProtected ? ` \\\n  -u ':${PASSWORD}'` : "";
+    return `curl '${address}'${password} \\\n  -H 'Content-Type: application/json' \\\n  -d '${body}'`;
+  },
+  python: (address, values, isProtected) => {
+    const texts = JSON.stringify(values, null, 4).replaceAll("\n", "\n    "); // strings read the same in Python
+    const password = isProtected ? `\n    auth=("", "${PASSWORD}".encode()),` : "";
+    return `import requests
+
+response = requests.post(
+    "${address}",
+    json=${texts},${password}
+)
+print(response.json())`;
+  },
+};
+
+/** Make the buttons copy the question of what `current()` returns. */
+export function listenForCopies(current) {
+  for (const made of document.querySelectorAll("[data-copy]")) {
+    made.addEventListener("click", () => {
+      copy(SNIPPETS[made.dataset.copy](addressOf("api"), current().values, "protected" in form.dataset));
+    });
+  }
+}
+
+async function copy(text) {
+  const snippet = byId("snippet");
+  snippet.value = text;
+  byId("copy-state").textContent = "";
+  reveal(byId("copied"));
+  const done = copySelection(snippet) || (await copyToClipboard(text));
+  byId("copy-state").textContent = done ? "복사했습니다." : "브라우저가 막아서 복사하지 못했습니다. 아래 글을 골라 직접 복사해 주세요.";
+}
+
+// First, for it works inside another site's frame and on a plain http address, where the clipboard's interface does not.
+function copySelection(snippet) {
+  const before = document.activeElement;
+  snippet.select();
+  const done = document.execCommand("copy");
+  if (done) before.focus();
+  return done;
+}
+
+async function copyToClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
