@@ -5,6 +5,7 @@ plain values only, so `torch.load(path, map_location="cpu")` reads it under toda
 of ours is needed.
 """
 
+import hashlib
 import logging
 import re
 import tempfile
@@ -12,11 +13,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import torch
 from torch import Tensor
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.errors import CheckpointError
+from ratsnlp.nlpbook.old_checkpoints import OLD_CLASSES, is_old_buffer
 
 logger = logging.getLogger("ratsnlp")
 
@@ -50,7 +54,8 @@ def describe_model(
         "settings": dict(settings),
         "labels": list(labels),
         "label_names": list(label_names),
-        "config": model.config.to_dict(),
+        # without the folder it was loaded from: the settings name the model
+        "config": {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"},
         "tokenizer": pack_tokenizer(tokenizer) if tokenizer is not None else {},
         "metrics": dict(metrics),
     }
@@ -67,13 +72,14 @@ def pack_tokenizer(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
 
 
 def load_raw(path: Path) -> dict[str, Any]:
-    """Return what `torch.load` finds in a checkpoint, its tensors still on disk.
+    """Return what `torch.load` finds in a checkpoint, its tensors still on disk; one of ratsnlp 1.x is read too.
 
     Raises:
         CheckpointError: The file is missing, cut short, or not a checkpoint.
     """
     try:
-        found: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        with safe_globals(OLD_CLASSES):
+            found: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"the checkpoint {path} does not exist; {held_in(path.parent)}") from None
     except Exception as error:  # torch.load raises many kinds for a damaged file
@@ -94,6 +100,32 @@ def read_description(path: str | Path) -> dict[str, Any]:
     """
     description: dict[str, Any] = load_raw(Path(path)).get(KEY, {})
     return description
+
+
+def make_readable(path: Path) -> Path:
+    """Return a checkpoint that a notebook's own `torch.load` and `load_state_dict` take: the file itself, or a copy.
+
+    Files of ratsnlp 1.x hold objects that today's `torch.load` refuses, and constants that today's models do not know.
+    Of such a file the weights alone are copied into the user's cache; the file is left as it is.
+
+    Raises:
+        CheckpointError: The file cannot be read.
+    """
+    raw = load_raw(path)
+    weights = {name: tensor for name, tensor in raw["state_dict"].items() if not is_old_buffer(name)}
+    if len(weights) == len(raw["state_dict"]) and not get_unsafe_globals_in_checkpoint(path):
+        return path
+    about = path.stat()
+    key = hashlib.sha256(f"{path.absolute()} {about.st_size} {about.st_mtime_ns}".encode()).hexdigest()[:16]
+    copy = platformdirs.user_cache_path("ratsnlp") / "old-checkpoints" / key / path.name
+    if not copy.exists():
+        logger.info("%s is of an earlier version; a copy that today's torch.load reads: %s", path, copy)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        partial = copy.with_name(f"{copy.name}.partial")
+        told: dict[str, Any] = {name: raw[name] for name in ("epoch", "global_step") if name in raw}
+        torch.save(told | {"state_dict": weights}, partial)
+        partial.replace(copy)
+    return copy
 
 
 def held_in(folder: Path) -> str:
@@ -122,10 +154,12 @@ def select_checkpoint(folder: str | Path) -> Path:
         except CheckpointError as error:
             logger.warning("skipped: %s", error)
     if not ranked:
+        exported = (folder / "config.json").exists()
         raise CheckpointError(
             f"no checkpoint to choose for a model: {held_in(folder)}. "
             "Run the training notebook first (on Colab: with this folder on Drive), "
             "or pass downstream_model_checkpoint_fpath."
+            + (" What `ratsnlp export` wrote is loaded with nlpbook.load_predictor." if exported else "")
         )
     return min(ranked)[1]
 
@@ -151,7 +185,7 @@ def model_weights(path: str | Path) -> dict[str, Tensor]:
     found = {
         name.removeprefix(PREFIX): tensor
         for name, tensor in load_raw(Path(path))["state_dict"].items()
-        if name.startswith(PREFIX) and not name.endswith("embeddings.position_ids")  # stored by old versions only
+        if name.startswith(PREFIX) and not is_old_buffer(name)
     }
     if not found:
         raise CheckpointError(f"{path} holds no weights whose names begin with '{PREFIX}'")
