@@ -1,6 +1,7 @@
 """The notebooks and examples: their form, and what a reader is told to look at when they run in small form."""
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -9,23 +10,37 @@ import statistics
 import subprocess
 import sys
 import types
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from jupyter_client import AsyncKernelManager
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from nbclient import NotebookClient
 
 from conftest import REVIEWS, write_nsmc
+from notebook_runner import (
+    CLOSE,
+    LARGE,
+    NOTEBOOKS,
+    ROOT,
+    cell_of,
+    code_cells,
+    execute,
+    pictures,
+    printed,
+    quiet_environment,
+    read,
+    read_named,
+    replace_settings,
+    result,
+    run_script,
+    warnings_shown,
+)
 
-ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 CONFIG = EXAMPLES / "classification.yaml"
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-EXECUTED = {"classification_train", "classification_deploy", "paircls_train", "paircls_deploy"}
+TASKS = ("classification", "paircls", "qa")
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -36,18 +51,6 @@ HANGUL = re.compile("[가-힣]")
 pytestmark = pytest.mark.xdist_group("notebooks")
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-
-
-def read(path):
-    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
-
-
-def code_cells(notebook):
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def cell_of(notebook, name):
-    return next(cell for cell in notebook.cells if cell.id == name)
 
 
 # --- form -------------------------------------------------------------------------------------------------------------
@@ -89,7 +92,11 @@ def test_cells_have_ids_that_say_what_they_do(path):
 def test_cells_are_short(path):
     sizes = [len(cell.source.splitlines()) for cell in code_cells(read(path)) if "def inference_fn" not in cell.source]
     assert max(sizes) <= 12
-    assert statistics.median(sizes) <= 4
+
+
+def test_most_cells_are_very_short():
+    cells = (cell.source for path in NOTEBOOKS for cell in code_cells(read(path)))
+    assert statistics.median(len(source.splitlines()) for source in cells) <= 3
 
 
 @every_notebook
@@ -98,10 +105,19 @@ def test_one_cell_holds_the_settings(path):
 
 
 @every_notebook
+def test_one_cell_chooses_between_a_model_of_the_hub_and_the_builtin_one(path):
+    assert sum("USE_BUILTIN = " in cell.source for cell in code_cells(read(path))) == 1
+
+
+@every_notebook
 def test_notebooks_begin_with_what_comes_out_and_how_long_it_takes(path):
     title, goal, *_ = read(path).cells
     assert re.fullmatch("# .+", title.source)
-    assert all(word in goal.source for word in ("끝까지 실행하면", "beomi/kcbert-base", "T4 GPU", "CPU"))
+    assert "끝까지 실행하면" in goal.source
+    assert "| 모델 | " in goal.source
+    assert re.search(r"^\| T4 GPU \| .", goal.source, re.MULTILINE)
+    assert re.search(r"^\| CPU \| [^|]*\d+분", goal.source, re.MULTILINE)
+    assert "어림" in goal.source  # no T4 was at hand
 
 
 @every_notebook
@@ -115,12 +131,70 @@ def test_prose_is_korean(path):
 
 @every_notebook
 def test_notebooks_open_with_the_same_install_and_version_cells(path):
-    install, versions = code_cells(read(path))[:2]
-    assert [install.source, versions.source] == [cell.source for cell in code_cells(read(NOTEBOOKS[0]))[:2]]
-    assert install.metadata.tags == ["colab-only"]
+    notebook, other = read(path), read(NOTEBOOKS[0])
+    assert code_cells(notebook)[0].id == "install"
+    assert cell_of(notebook, "install").metadata.tags == ["colab-only"]
+    for name in ("install", "versions"):
+        assert cell_of(notebook, name).source == cell_of(other, name).source
 
 
-# --- what only Colab does ---------------------------------------------------------------------------------------------
+# --- what depends on the machine --------------------------------------------------------------------------------------
+
+
+def run_cell(name, cell_id, **names):
+    """Run one cell of a notebook with these names; return what it defined, and what it would show."""
+    *lines, last = ast.parse(TransformerManager().transform_cell(cell_of(read_named(name), cell_id).source)).body
+    exec(compile(ast.Module(lines, []), cell_id, "exec"), names)
+    if isinstance(last, ast.Expr):
+        return names, eval(compile(ast.Expression(last.value), cell_id, "eval"), names)
+    exec(compile(ast.Module([last], []), cell_id, "exec"), names)
+    return names, None
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("machine", list(itertools.product((True, False), repeat=3)))
+def test_the_large_model_is_taken_where_there_are_a_network_and_an_accelerator(task, machine, capsys):
+    has_internet, has_gpu, has_tpu = machine
+    names, _ = run_cell(f"{task}_train", "choice", has_internet=has_internet, has_gpu=has_gpu, has_tpu=has_tpu)
+    large = has_internet and (has_gpu or has_tpu)
+    assert names["USE_BUILTIN"] is not large
+    assert names["model_name"] == ("beomi/kcbert-base" if large else "builtin")
+    assert names["corpus_name"].startswith("builtin-") is not large
+    assert names["model_name"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_network_is_there_when_the_hub_answers(task, monkeypatch):
+    def refuse(*args, **options):
+        raise urllib.error.URLError("no route to host")
+
+    answers = types.SimpleNamespace(status=200)
+    found = {}
+    for offline, urlopen in (("", lambda *args, **options: answers), ("", refuse), ("1", None)):
+        monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+        monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+        names, _ = run_cell(f"{task}_train", "internet", os=os)
+        found[offline, urlopen is refuse] = bool(names["has_internet"])
+    assert found == {("", False): True, ("", True): False, ("1", False): False}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("variable", ["TPU_NAME", "TPU_ACCELERATOR_TYPE"])
+def test_a_tpu_is_found_by_what_its_runtime_says(task, variable, monkeypatch, capsys):
+    assert run_cell(f"{task}_train", "hardware")[0]["has_tpu"] is False
+    monkeypatch.setenv(variable, "v5e-1")
+    assert run_cell(f"{task}_train", "hardware")[0]["has_tpu"] is True
+    assert "TPU: 있음" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_page_is_framed_once(task):
+    server = types.SimpleNamespace(url="http://127.0.0.1:5000")
+    assert run_cell(f"{task}_deploy", "page", server=server, IN_COLAB=True)[1] is None  # `app.run()` framed it there
+    assert (
+        'src="http://127.0.0.1:5000"'
+        in run_cell(f"{task}_deploy", "page", server=server, IN_COLAB=False)[1]._repr_html_()
+    )
 
 
 def run_as_on_colab(monkeypatch, name, **names):
@@ -130,11 +204,7 @@ def run_as_on_colab(monkeypatch, name, **names):
     monkeypatch.setitem(sys.modules, "google.colab", types.SimpleNamespace(drive=drive))
     monkeypatch.setitem(sys.modules, "google", types.SimpleNamespace(colab=sys.modules["google.colab"]))
     shell = types.SimpleNamespace(run_line_magic=lambda *call: magics.append(call))
-    source = TransformerManager().transform_cell(
-        cell_of(read(ROOT / "notebooks/classification_train.ipynb"), name).source
-    )
-    namespace = {"get_ipython": lambda: shell, **names}
-    exec(source, namespace)
+    namespace, _ = run_cell("classification_train", name, get_ipython=lambda: shell, **names)
     return namespace, magics, mounted
 
 
@@ -160,33 +230,6 @@ def test_folder_cell_keeps_the_model_on_drive(monkeypatch):
 
 
 # --- run in small form ------------------------------------------------------------------------------------------------
-
-
-class RunningInterpreter(KernelSpecManager):
-    """Kernels of the interpreter that runs the tests, whatever kernels are registered on this machine."""
-
-    def get_kernel_spec(self, kernel_name):
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=argv, display_name="running interpreter", language="python")
-
-
-def execute(name, folder, *, after=None):
-    """Run a notebook in `folder`; `after` gives, by cell id, code to run behind a cell."""
-    notebook = read(ROOT / "notebooks" / f"{name}.ipynb")
-    for cell_id, source in (after or {}).items():
-        place = notebook.cells.index(cell_of(notebook, cell_id))
-        notebook.cells.insert(place + 1, nbformat.v4.new_code_cell(source, id=f"after-{cell_id}"))
-    manager = AsyncKernelManager(kernel_spec_manager=RunningInterpreter())
-    client = NotebookClient(notebook, km=manager, timeout=300, resources={"metadata": {"path": str(folder)}})
-    client.execute(env=quiet_environment(folder), cleanup_kc=True)  # it would leave a kernel that it was given
-    return notebook
-
-
-def quiet_environment(folder):
-    env = os.environ | {"HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONUTF8": "1"}
-    env["OMP_NUM_THREADS"] = "1"  # threads that wait for each other take most of the time of a model this small
-    env.pop("MPLBACKEND", None)  # the notebook's own shall show the figures
-    return env
 
 
 def small_settings(pretrained, folder):
@@ -218,37 +261,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def train_notebook(folder, tiny_bert):
-    settings = small_settings(tiny_bert, folder)
-    return execute(
-        "classification_train",
-        folder,
-        after={"settings": f"import dataclasses\n\nargs = dataclasses.replace(args, **{settings!r})"},
-    )
+    settings = {"downstream_corpus_name": "nsmc", **small_settings(tiny_bert, folder)}
+    return execute("classification_train", folder, after=replace_settings(**settings))
 
 
 @pytest.fixture(scope="module")
 def deploy_notebook(folder, train_notebook):
-    return execute("classification_deploy", folder, after={"close": "server.close()\nserver"})
-
-
-def printed(notebook, cell_id, stream="stdout"):
-    outputs = cell_of(notebook, cell_id).outputs
-    return "".join(output.text for output in outputs if output.output_type == "stream" and output.name == stream)
-
-
-def result(notebook, cell_id):
-    outputs = cell_of(notebook, cell_id).outputs
-    return next(output.data["text/plain"] for output in outputs if output.output_type == "execute_result")
-
-
-def pictures(notebook, cell_id):
-    return [output for output in cell_of(notebook, cell_id).outputs if "image/png" in output.get("data", {})]
-
-
-def warnings_shown(notebook):
-    lines = "".join(printed(notebook, cell.id, "stderr") for cell in code_cells(notebook)).splitlines()
-    # tqdm misses ipywidgets, which Colab and full Jupyter installations have
-    return [line for line in lines if "Warning" in line and "IProgress not found" not in line]
+    return execute("classification_deploy", folder, after=CLOSE)
 
 
 @pytest.mark.notebook
@@ -283,7 +302,11 @@ def test_train_notebook_shows_a_feature_and_a_batch(train_notebook):
     assert printed(train_notebook, "tokenize").startswith("['배', '##우', ")
     assert printed(train_notebook, "feature").startswith("ClassificationFeatures(input_ids=[2, ")
     assert "label=1)" in printed(train_notebook, "feature")
-    assert printed(train_notebook, "feature-tokens").startswith("['[CLS]', ")
+    table = result(train_notebook, "feature-tokens").splitlines()
+    assert table[0].split() == ["token", "input_ids", "attention_mask", "token_type_ids"]
+    assert table[1].split() == ["0", "[CLS]", "2", "1", "0"]
+    assert table[-1] == "label 1: 긍정 (positive)"
+    assert "<td style=" in result(train_notebook, "feature-tokens", "text/html")
     shapes = dict(line.split(" ", 1) for line in printed(train_notebook, "batch").splitlines())
     assert shapes == {
         "input_ids": "(4, 32)",
@@ -294,8 +317,11 @@ def test_train_notebook_shows_a_feature_and_a_batch(train_notebook):
 
 
 @pytest.mark.notebook
-def test_train_notebook_draws_the_lengths(train_notebook):
+def test_train_notebook_draws_the_lengths_and_tells_them(train_notebook):
     assert len(pictures(train_notebook, "lengths")) == 1
+    assert re.match(
+        r"60 rows of \d+ to \d+ tokens; half .+ reach max_seq_length 32", printed(train_notebook, "lengths")
+    )
 
 
 @pytest.mark.notebook
@@ -307,6 +333,9 @@ def test_train_notebook_shows_that_grouping_saves_padding(train_notebook):
 @pytest.mark.notebook
 def test_train_notebook_draws_curves_and_keeps_the_best_checkpoint(train_notebook, folder):
     assert len(pictures(train_notebook, "fit")) == 1
+    head, *rows = (line.split() for line in printed(train_notebook, "history").splitlines())
+    assert head == ["step", "val_loss", "val_acc", "val_macro_f1"]
+    assert [row[0] for row in rows] == ["7"]  # steps count from 0: 60 rows in batches of 8, once
     model = folder / "checkpoint-doccls"
     assert (model / "curves.png").is_file()
     assert [path.name for path in model.glob("epoch=0-val_loss=*.ckpt")]
@@ -315,10 +344,13 @@ def test_train_notebook_draws_curves_and_keeps_the_best_checkpoint(train_noteboo
 @pytest.mark.notebook
 def test_train_notebook_scores_the_model(train_notebook):
     card = printed(train_notebook, "evaluate")
-    assert card.startswith("examples   24\naccuracy   0.")
+    assert re.match(r"examples   24 .*\naccuracy   0\.", card)
     assert "95 % interval" in card
     assert "always the most frequent label: 0.5000" in card
     assert len(pictures(train_notebook, "confusion")) == 1
+    assert result(train_notebook, "confusion").splitlines()[0].split() == [
+        *("true", "/", "predicted", "부정", "(negative)", "긍정", "(positive)")
+    ]
     mistakes = printed(train_notebook, "mistakes").splitlines()
     assert 0 < len(mistakes) <= 10
     assert all(re.match(r"정답 (긍정|부정) \(\w+\), 모델 (긍정|부정) \(\w+\) 0\.\d\d: .", line) for line in mistakes)
@@ -331,9 +363,14 @@ def test_train_notebook_holds_rows_out(train_notebook):
 
 @pytest.mark.notebook
 def test_deploy_notebook_finds_what_the_train_notebook_left(deploy_notebook, tiny_bert):
+    assert printed(deploy_notebook, "choice") == "폴더: checkpoint-doccls / 내장 모델을 학습할까: 아니요\n"
+    assert cell_of(deploy_notebook, "first-training").outputs == []
     found = printed(deploy_notebook, "settings")
     assert found.startswith("downstream_model_checkpoint_fpath: checkpoint-doccls/epoch=0-val_loss=")
     assert printed(deploy_notebook, "settings-found") == f"{tiny_bert} 32\n"
+    assert printed(deploy_notebook, "stored").splitlines() == [
+        *("downstream_corpus_name nsmc", "max_seq_length 32", "epochs 1")
+    ]
     assert result(deploy_notebook, "load") == "<All keys matched successfully>"
 
 
@@ -350,6 +387,7 @@ def test_deploy_notebook_answers_by_hand_and_in_one_line_alike(deploy_notebook):
 @pytest.mark.notebook
 def test_deploy_notebook_serves_the_page_and_closes_it(deploy_notebook):
     address = re.fullmatch(r"page: (http://127\.0\.0\.1:\d+)\n", printed(deploy_notebook, "run"))[1]
+    assert f'src="{address}"' in result(deploy_notebook, "page", "text/html")
     status, answer = printed(deploy_notebook, "api-answer").split(" ", 1)
     assert status == "200"
     assert ast.literal_eval(answer)["sentence"] == "돈이 아깝다 최악"
@@ -358,12 +396,26 @@ def test_deploy_notebook_serves_the_page_and_closes_it(deploy_notebook):
     assert result(deploy_notebook, "after-close") == f"<Server {address} (closed)>"
 
 
+# --- a reader who opens a deploy notebook first, and presses "Run all" ------------------------------------------------
+
+REHEARSED = ("seed=7,", 'seed=7, test_mode=True, max_train_examples=48, precision="32",')
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("task", TASKS)
+def test_deploy_notebooks_train_the_builtin_model_where_there_is_none(task, tmp_path):
+    notebook = execute(f"{task}_deploy", tmp_path, after=CLOSE, instead={"first-training": REHEARSED})
+    assert "내장 모델을 학습할까: 예" in printed(notebook, "choice")
+    assert "training on 48 examples" in printed(notebook, "first-training", "stderr")
+    assert warnings_shown(notebook) == []
+    address = re.match(r"page: (http://127\.0\.0\.1:\d+)\n", printed(notebook, "run"))[1]
+    assert f'src="{address}"' in result(notebook, "page", "text/html")
+    assert printed(notebook, "api-answer").startswith("200 ")
+    assert result(notebook, "after-close") == f"<Server {address} (closed)>"
+    assert len(list(tmp_path.glob("checkpoint-*-builtin/epoch=0-*.ckpt"))) == 1
+
+
 # --- examples ---------------------------------------------------------------------------------------------------------
-
-
-def run_script(*words, cwd):
-    command, env = [sys.executable, *words], quiet_environment(cwd)
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, encoding="utf-8", timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -382,8 +434,8 @@ def test_example_settings_are_known_and_match_the_notebook():
     from ratsnlp.nlpbook.classification import ClassificationTrainArguments
 
     args = load_arguments(ClassificationTrainArguments, CONFIG)
-    cell = cell_of(read(ROOT / "notebooks" / "classification_train.ipynb"), "settings").source
-    names = {"model_dir": args.downstream_model_dir, "has_gpu": True, "has_tpu": False}
+    cell = cell_of(read_named("classification_train"), "settings").source
+    names = LARGE | {"model_dir": args.downstream_model_dir, "corpus_name": args.downstream_corpus_name}
     names["ClassificationTrainArguments"] = ClassificationTrainArguments
     exec(cell, names)
     assert names["args"] == args
@@ -403,7 +455,7 @@ def test_train_example_leaves_a_scored_model(example):
     assert "set seed: 7" in done.stdout
     assert "accuracy   0." in done.stdout
     held = {path.name for path in (folder / "checkpoint-doccls" / "evaluation").iterdir()}
-    assert held == {"metrics.json", "predictions.tsv", "mistakes.tsv", "confusion.png"}
+    assert {"metrics.json", "predictions.tsv", "worst.tsv", "confusion.png", "report.html"} <= held
 
 
 @pytest.mark.notebook

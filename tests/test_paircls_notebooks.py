@@ -6,9 +6,22 @@ import re
 
 import pytest
 
+from notebook_runner import (
+    CLOSE,
+    LARGE,
+    ROOT,
+    cell_of,
+    execute,
+    pictures,
+    printed,
+    read_named,
+    replace_settings,
+    result,
+    run_script,
+    warnings_shown,
+)
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook.classification import ClassificationTrainArguments
-from test_notebooks import ROOT, cell_of, execute, pictures, printed, read, result, run_script, warnings_shown
 from test_paircls import write_pairs
 
 pytestmark = [pytest.mark.xdist_group("paircls notebooks"), pytest.mark.notebook]
@@ -35,17 +48,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def train_notebook(folder, tiny_bert):
-    settings = small_settings(tiny_bert, folder)
-    return execute(
-        "paircls_train",
-        folder,
-        after={"settings": f"import dataclasses\n\nargs = dataclasses.replace(args, **{settings!r})"},
-    )
+    settings = {"downstream_corpus_name": "klue-nli"} | small_settings(tiny_bert, folder)
+    return execute("paircls_train", folder, after=replace_settings(**settings))
 
 
 @pytest.fixture(scope="module")
 def deploy_notebook(folder, train_notebook):
-    return execute("paircls_deploy", folder, after={"close": "server.close()\nserver"})
+    return execute("paircls_deploy", folder, after=CLOSE)
 
 
 @pytest.mark.parametrize("fixture", ["train_notebook", "deploy_notebook"])
@@ -78,14 +87,18 @@ def test_train_notebook_shows_what_a_pair_becomes(train_notebook):
     assert "token_type_ids=[0, 0" in printed(train_notebook, "feature")
     shapes = dict(line.split(" ", 1) for line in printed(train_notebook, "batch").splitlines())
     assert set(shapes) == {"input_ids", "attention_mask", "token_type_ids", "labels"}
+    assert result(train_notebook, "feature-tokens").splitlines()[-1] == "label 0: 참 (entailment)"
     assert len(pictures(train_notebook, "lengths")) == 1
+    assert printed(train_notebook, "lengths").endswith("reach max_seq_length 32\n")
 
 
 def test_train_notebook_scores_the_model_beside_the_hypothesis_only_one(train_notebook, folder):
     assert len(pictures(train_notebook, "fit")) == 1
     card = printed(train_notebook, "evaluate")
-    assert card.startswith("examples   18\naccuracy   0.")
+    assert re.match(r"examples   18 .*\naccuracy   0\.", card)
+    assert printed(train_notebook, "history").split()[:4] == ["step", "val_loss", "val_acc", "val_macro_f1"]
     assert len(pictures(train_notebook, "confusion")) == 1
+    assert len(result(train_notebook, "confusion").splitlines()) == 4
     assert re.match(
         r"정답 \S+ \(\w+\), 모델 \S+ \(\w+\) 0\.\d\d\n    전제: .+\n    가설: ", printed(train_notebook, "mistakes")
     )
@@ -98,6 +111,8 @@ def test_train_notebook_scores_the_model_beside_the_hypothesis_only_one(train_no
 
 def test_deploy_notebook_knows_what_the_train_notebook_left(deploy_notebook, tiny_bert):
     assert printed(deploy_notebook, "settings-found") == f"{tiny_bert} 32\n"
+    assert printed(deploy_notebook, "choice") == "폴더: checkpoint-paircls / 내장 모델을 학습할까: 아니요\n"
+    assert printed(deploy_notebook, "stored") == "downstream_corpus_name klue-nli\nmax_seq_length 32\nepochs 1\n"
     assert printed(deploy_notebook, "labels") == "['entailment', 'contradiction', 'neutral']\n"
     assert result(deploy_notebook, "load") == "<All keys matched successfully>"
 
@@ -112,6 +127,7 @@ def test_deploy_notebook_answers_by_hand_and_in_one_line_alike(deploy_notebook):
 
 
 def test_deploy_notebook_serves_the_page_and_closes_it(deploy_notebook):
+    assert "<iframe" in result(deploy_notebook, "page", "text/html")
     status, answer = printed(deploy_notebook, "api-answer").split(" ", 1)
     assert status == "200"
     assert ast.literal_eval(answer)["hypothesis"] == "실망했다 별로"
@@ -120,9 +136,9 @@ def test_deploy_notebook_serves_the_page_and_closes_it(deploy_notebook):
 
 def test_example_settings_are_those_of_the_notebook():
     args = nlpbook.load_arguments(ClassificationTrainArguments, ROOT / "examples" / "paircls.yaml")
-    names = {"model_dir": args.downstream_model_dir, "has_gpu": True, "has_tpu": False}
+    names = LARGE | {"model_dir": args.downstream_model_dir, "corpus_name": args.downstream_corpus_name}
     names["ClassificationTrainArguments"] = ClassificationTrainArguments
-    exec(cell_of(read(ROOT / "notebooks" / "paircls_train.ipynb"), "settings").source, names)
+    exec(cell_of(read_named("paircls_train"), "settings").source, names)
     assert names["args"] == args
 
 

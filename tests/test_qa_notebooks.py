@@ -10,6 +10,7 @@ import pytest
 from conftest import build_bert
 from notebook_runner import (
     CLOSE,
+    LARGE,
     ROOT,
     cell_of,
     execute,
@@ -114,13 +115,13 @@ def test_train_notebook_logs_five_questions(train_notebook):
 def test_train_notebook_prints_and_draws_the_windows_of_one_question(train_notebook):
     tokens = printed(train_notebook, "windows").split()
     assert (tokens[0], tokens[-1], tokens.count("[SEP]")) == ("[CLS]", "[SEP]", 2)
-    lines = printed(train_notebook, "stretches").splitlines()
+    _, *lines = printed(train_notebook, "stretches").splitlines()
     assert len(lines) > 5
-    stretches = [tuple(map(int, re.search(r"글자 (\d+)~(\d+)", line).groups())) for line in lines]
+    stretches = [tuple(map(int, re.search(r"characters (\d+) to (\d+)", line).groups())) for line in lines]
     assert all(before[1] > after[0] for before, after in zip(stretches, stretches[1:], strict=False))
     start, end = map(int, printed(train_notebook, "answer-place").splitlines()[0].split())
     holding = [first <= start and end <= last for first, last in stretches]
-    assert [line.endswith("<- 답이 있다") for line in lines] == holding
+    assert [line.endswith("<- holds the answer") for line in lines] == holding
     assert any(holding)
     assert len(pictures(train_notebook, "windows-picture")) == 1
 
@@ -132,7 +133,11 @@ def test_train_notebook_counts_the_passages_that_need_more_than_one_window(train
 
 def test_train_notebook_shows_a_window_as_numbers(train_notebook):
     assert "start_positions=" in printed(train_notebook, "feature")
-    assert ast.literal_eval(printed(train_notebook, "feature-tokens"))
+    table = result(train_notebook, "feature-tokens").splitlines()
+    assert any(line.startswith("*") for line in table)
+    assert re.fullmatch(r"start_positions \d+, end_positions \d+: \* .+", table[-1])
+    assert "reach max_seq_length 64" in printed(train_notebook, "lengths")
+    assert len(pictures(train_notebook, "lengths")) == 1
     shapes = dict(line.split(" ", 1) for line in printed(train_notebook, "batch").splitlines())
     assert shapes == {
         **dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), "(4, 64)"),
@@ -153,6 +158,7 @@ def test_train_notebook_explains_the_metrics(train_notebook):
 def test_train_notebook_scores_the_model_with_and_without_the_josa_cut(train_notebook, folder):
     assert len(pictures(train_notebook, "fit")) == 1
     assert [path.name for path in (folder / "checkpoint-qa").glob("epoch=0-val_loss=*.ckpt")]
+    assert printed(train_notebook, "history").split()[:3] == ["step", "val_loss", "val_em"]
     card = printed(train_notebook, "evaluate")
     assert re.match(r"questions +48\b", card)
     assert re.search(r"^with cut +[\d.]+ +[\d.]+ <- as answered\nwithout cut +[\d.]+ +[\d.]+$", card, re.MULTILINE)
@@ -191,6 +197,8 @@ def test_deploy_notebook_knows_what_the_train_notebook_left(deploy_notebook, pre
         "max_query_length 24",
         "max_answer_length 30",
     ]
+    assert printed(deploy_notebook, "choice") == "폴더: checkpoint-qa / 내장 모델을 학습할까: 아니요\n"
+    assert "doc_stride 24\n" in printed(deploy_notebook, "stored")
     assert result(deploy_notebook, "load") == "<All keys matched successfully>"
 
 
@@ -206,6 +214,11 @@ def test_deploy_notebook_shows_that_the_hand_written_function_misses_the_end_of_
     told = printed(deploy_notebook, "long").splitlines()
     whole, seen, place = map(int, re.findall(r"\d+", told[1]))
     assert seen < place < whole
+    answer, first, *others = printed(deploy_notebook, "windows").splitlines()
+    assert answer.startswith(f"answer: characters {place} to ")
+    assert first == f"window 0: 64 tokens, characters 0 to {seen}"
+    assert any(line.endswith("<- holds the answer") for line in others)
+    assert len(pictures(deploy_notebook, "windows")) == 1
     assert ast.literal_eval(result(deploy_notebook, "inference-try")) in context_of(deploy_notebook)
 
 
@@ -224,6 +237,14 @@ def test_deploy_notebook_reads_all_windows_and_shows_the_best_answers(deploy_not
     assert len(printed(deploy_notebook, "many").splitlines()) > 1
 
 
+def test_deploy_notebook_shows_josa_and_scores(deploy_notebook):
+    names = [line.partition(":")[0] for line in printed(deploy_notebook, "josa").splitlines()]
+    assert names == ["그대로", "조사를 떼면"]
+    scores = printed(deploy_notebook, "scores").splitlines()
+    assert len(scores) == len(printed(deploy_notebook, "many").splitlines())
+    assert all(re.match(r"EM +(0|100) F1 +\d+\.\d \| .", line) for line in scores)
+
+
 def test_deploy_notebook_says_no_answer_by_the_threshold(deploy_notebook):
     low, _, high = printed(deploy_notebook, "no-answer").splitlines()
     assert low == "-50.0 (답 없음)"
@@ -232,6 +253,7 @@ def test_deploy_notebook_says_no_answer_by_the_threshold(deploy_notebook):
 
 def test_deploy_notebook_serves_the_page_and_closes_it(deploy_notebook):
     address = re.fullmatch(r"page: (http://127\.0\.0\.1:\d+)\n", printed(deploy_notebook, "run"))[1]
+    assert f'src="{address}"' in result(deploy_notebook, "page", "text/html")
     answer = ast.literal_eval(result(deploy_notebook, "predictor"))
     assert printed(deploy_notebook, "api-answer").startswith(f"200 {answer} ")
     assert result(deploy_notebook, "after-close") == f"<Server {address} (closed)>"
@@ -242,7 +264,7 @@ def test_deploy_notebook_serves_the_page_and_closes_it(deploy_notebook):
 
 def test_example_settings_are_those_of_the_notebook():
     args = nlpbook.load_arguments(QATrainArguments, ROOT / "examples" / "qa.yaml")
-    names = {"model_dir": args.downstream_model_dir, "has_gpu": True, "has_tpu": False}
+    names = LARGE | {"model_dir": args.downstream_model_dir, "corpus_name": args.downstream_corpus_name}
     names["QATrainArguments"] = QATrainArguments
     exec(cell_of(read_named("qa_train"), "settings").source, names)
     assert names["args"] == args
@@ -275,16 +297,14 @@ def test_windows_are_drawn_as_one_bar_each(tmp_path, recwarn):
     assert not recwarn.list
 
 
-@pytest.mark.parametrize("font", [figures.hangul_font(), None], ids=["as installed", "no Hangul font"])
-def test_span_logits_are_drawn_as_two_bars_a_token_without_missing_signs(tmp_path, recwarn, monkeypatch, font):
-    monkeypatch.setattr(figures, "hangul_font", lambda: font)
+def test_span_logits_are_drawn_as_two_bars_a_token_without_missing_signs(tmp_path, recwarn):
     tokens = ["세종", "##이", "$x$", "漢", "😀", "\U0001f9ff", "[UNK]"]
     figure = figures.draw_span_logits(tokens, [2.0, *[-1.0] * 6], [*[-1.0] * 6, 3.0], (0, 6))
     figures.save_figure(figure, tmp_path / "logits.png")
     (axes,) = figure.axes
     assert [len(bars) for bars in axes.containers] == [7, 7]
     labels = [label.get_text() for label in axes.get_xticklabels()]
-    assert labels[:3] == (["세종", "##이", "$x$"] if font else ["0", "1", "2"])
+    assert labels[:3] == ["세종", "##이", "$x$"]
     assert len(axes.patches) == 15
     assert not recwarn.list
 

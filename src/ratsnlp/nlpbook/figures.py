@@ -1,55 +1,26 @@
-"""Pictures: curves, confusion, lengths, windows, spans. Matplotlib, in a font that knows Hangul where there is one."""
+"""Pictures: curves, confusion, lengths, windows, spans. Matplotlib, in a font that knows Hangul."""
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ratsnlp.nlpbook.fonts import drawable, with_hangul
 from ratsnlp.nlpbook.settings import in_notebook
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-HANGUL_FONTS = (
-    "NanumGothic",
-    "Malgun Gothic",
-    "Apple SD Gothic Neo",
-    "AppleGothic",
-    "Noto Sans CJK KR",
-    "Noto Sans KR",
-)
+WRITTEN_LABELS = 20
+NAMED_LABELS = 60
+"""Up to so many labels a confusion matrix has counts written in its cells, and names at its sides."""
 
 History = dict[str, tuple[list[float], list[float]]]
 """Metric name -> (optimizer steps, values)."""
-
-
-@cache
-def hangul_font() -> str | None:
-    """Return the name of an installed font that knows Hangul, or None."""
-    from matplotlib import font_manager
-
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in HANGUL_FONTS if name in installed), None)
-
-
-def with_hangul(draw: Callable[P, R]) -> Callable[P, R]:
-    """Make a drawing function use the Hangul font, falling back to matplotlib's own for signs that it lacks."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
-        import matplotlib as mpl
-
-        with mpl.rc_context({"font.family": [name for name in (hangul_font(), "DejaVu Sans") if name]}):
-            return draw(*args, **kwargs)
-
-    return drawn
 
 
 @cache
@@ -87,31 +58,6 @@ def show_in_notebook(figure: "Figure") -> None:
         from IPython.display import display
 
         display(figure)  # type: ignore[no-untyped-call]
-
-
-def readable(names: Sequence[str]) -> list[str]:
-    """Return label names that can be drawn: `긍정 (positive)`, or `positive` where no font knows Hangul."""
-    if hangul_font() or all(name.isascii() for name in names):
-        return list(names)
-    return [name[name.find("(") + 1 : -1] if name.endswith(")") else f"label {i}" for i, name in enumerate(names)]
-
-
-@cache
-def drawable_characters(hangul: str | None) -> frozenset[str]:
-    """Return the characters that the fonts of the pictures have, given the Hangul font."""
-    from matplotlib import font_manager
-
-    names = [name for name in (hangul, "DejaVu Sans") if name]
-    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in names]
-    return frozenset(chr(code) for font in fonts for code in font.get_charmap())
-
-
-def drawable(texts: Sequence[str]) -> list[str]:
-    """Return the texts with `?` for what no font has; their numbers instead where no font knows Hangul."""
-    if not hangul_font():
-        return [str(i) for i in range(len(texts))]
-    known = drawable_characters(hangul_font())
-    return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
 
 
 def read_history(*paths: Path) -> History:
@@ -160,21 +106,26 @@ def draw_curves(history: History) -> "Figure":
 def draw_confusion(confusion: np.ndarray, names: Sequence[str]) -> "Figure":
     """Draw how often each true label was predicted as each label.
 
+    Many labels share a picture of bounded size: above `WRITTEN_LABELS` the colours speak alone, above `NAMED_LABELS`
+    numbers stand for the names.
+
     Args:
         confusion: Counts `(K, K)`, true label by row.
         names: How to show the labels, in order.
     """
-    size = max(4.2, 1.1 * len(names) + 2)
+    size = max(4.2, 1.1 * min(len(names), WRITTEN_LABELS) + 2)
     figure, (axes,) = new_figure(size + 0.8, size)
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(confusion):
+    for (row, column), count in np.ndenumerate(confusion) if len(names) <= WRITTEN_LABELS else ():
         dark = shares[row, column] > 0.5
         text = f"{count:,}\n{shares[row, column]:.1%}"
         axes.text(column, row, text, ha="center", va="center", color="white" if dark else "black")
-    shown = readable(names)
-    axes.set_xticks(range(len(shown)), shown, rotation=30 if len(shown) > 3 else 0)
-    axes.set_yticks(range(len(shown)), shown)
+    if len(names) <= NAMED_LABELS:
+        shown = drawable(names)
+        turned = 90 if len(shown) > WRITTEN_LABELS else 30 if len(shown) > 3 else 0
+        axes.set_xticks(range(len(shown)), shown, rotation=turned)
+        axes.set_yticks(range(len(shown)), shown)
     axes.set(xlabel="predicted", ylabel="true", title="confusion (share of each true label)")
     return figure
 
