@@ -101,6 +101,10 @@ LEGAL = {
         build_model(BertConfig, 8002, pad_token_id=1),
     ),
     "KoBERT, pad untold": lambda s: (sentence_pieces(s, KOBERT_SPECIALS, 8002), build_model(BertConfig, 8002)),
+    "KoBERT, pad untold, rows padded to 64": lambda s: (
+        sentence_pieces(s, KOBERT_SPECIALS, 8002),
+        build_model(BertConfig, 8064),
+    ),
     "RoBERTa, one token type": lambda s: (
         sentence_pieces(s, ROBERTA_SPECIALS, second=0),
         build_model(RobertaConfig, type_vocab_size=1, max_position_embeddings=66),

@@ -48,7 +48,7 @@ def test_a_legal_pair_is_never_refused(look, name):
     print(f"PAIR | {name} | {report.verdict} | {time.perf_counter() - start:.2f}")
     assert not report.errors, report
     warned = {finding.name for finding in report.of("warning")} - {"cut off"}  # jamo are long
-    assert warned <= ({"padding"} if name == "KoBERT, pad untold" else set()), report
+    assert warned == ({"padding"} if "pad untold" in name else set()), report
 
 
 ILLEGAL = {
@@ -57,7 +57,7 @@ ILLEGAL = {
     "mBERT's ids for KoBERT": (BERT_SPECIALS, 119_547, 8002, {"vocabulary"}),
     "KcBERT's ids for mBERT": (BERT_SPECIALS, 30_000, 119_547, {"vocabulary"}),
     "KoBERT's ids for a model with two rows less": (KOBERT_SPECIALS, 8002, 8000, {"vocabulary", "padding"}),
-    "KoBERT's ids for a model with room for more": (KOBERT_SPECIALS, 8002, 8064, {"padding"}),
+    "KoBERT's ids for a model with room for more": (KOBERT_SPECIALS, 8002, 8100, {"padding"}),
 }
 
 

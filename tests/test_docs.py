@@ -36,7 +36,19 @@ def test_the_package_itself_imports_nothing():
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "README.ko.md", "docs/architecture.md", "CHANGELOG.md", "benchmarks/README.md"]
+    "name",
+    [
+        "README.md",
+        "README.ko.md",
+        "docs/architecture.md",
+        "docs/downloads.md",
+        "docs/from-the-book.md",
+        "docs/own-data.md",
+        "docs/export.md",
+        "docs/serving.md",
+        "CHANGELOG.md",
+        "benchmarks/README.md",
+    ],
 )
 def test_links_to_files_lead_somewhere(name):
     text = (ROOT / name).read_text(encoding="utf-8")

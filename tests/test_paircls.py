@@ -26,7 +26,6 @@ from ratsnlp.nlpbook.paircls import (
     KlueNLICorpus,
     PairClassificationPredictor,
     get_web_service_app,
-    score_hypothesis_only,
 )
 
 LABELS = list(KlueNLICorpus.labels)
@@ -321,7 +320,7 @@ def test_fit_puts_a_head_in_another_order_right_by_name(pair_args, tokenizer):
 
 def test_one_pair_is_answered_in_the_published_form(predictor):
     answer = predictor(*PAIR)
-    assert set(answer) == PUBLISHED_KEYS | {"probabilities"}
+    assert set(answer) == PUBLISHED_KEYS | {"labels", "probabilities"}
     assert (answer["premise"], answer["hypothesis"]) == PAIR
     best = max(answer["probabilities"], key=lambda entry: entry["probability"])
     assert answer["prediction"] == best["name"]
@@ -369,7 +368,7 @@ def test_the_score_card_shows_both_texts_of_a_mistake(predictor, tmp_path):
     lines = (tmp_path / "scores" / "predictions.tsv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "premise\thypothesis\tlabel\tprediction\tprobability"
     assert lines[1].startswith("정말 재미있는 영화\t최고의 감동\tentailment\t")
-    assert (tmp_path / "scores" / "mistakes.tsv").read_text(encoding="utf-8").startswith("premise\thypothesis\tlabel")
+    assert (tmp_path / "scores" / "worst.tsv").read_text(encoding="utf-8").startswith("premise\thypothesis\tlabel")
 
 
 def write_table(path):
@@ -390,12 +389,6 @@ def test_evaluation_sets_the_hypothesis_only_score_beside_the_models(model_dir):
 def test_hypotheses_alone_cannot_be_asked_of_documents(trained):
     with pytest.raises(ArgumentError, match="holds a model for document-classification; only pairs have a hypothesis"):
         nlpbook.evaluate(trained, hypothesis_only=True)
-
-
-def test_the_sample_gives_nothing_away_in_its_hypotheses():
-    corpus, root = KlueNLICorpus(), nlpbook.builtin_corpus("klue-nli")
-    train, test = corpus.get_examples(root, "train"), corpus.get_examples(root, "test")
-    assert score_hypothesis_only(train, test, LABELS).headline()["accuracy"] == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_a_habit_of_the_writers_shows_in_the_hypothesis_only_score():

@@ -80,7 +80,7 @@ def test_a_reordered_model_says_its_new_order_itself(tmp_path, tiny_bert):
 
 
 @pytest.mark.parametrize(
-    "labels", [["LABEL_0", "LABEL_1", "LABEL_2"], ["entailment", "not_entailment"], ["참", "거짓", "중립"]]
+    "labels", [["LABEL_0", "LABEL_1", "LABEL_2"], ["entailment", "not_entailment"], ["함의", "모순", "중립"]]
 )
 def test_a_head_with_other_names_is_refused_naming_both(tmp_path, tiny_bert, labels):
     save_head(tmp_path, tiny_bert, labels)

@@ -12,7 +12,8 @@ import click
 from ratsnlp import __version__
 from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
 from ratsnlp.nlpbook.recipes import RECIPES, Recipe
-from ratsnlp.nlpbook.settings import build_options, merge_settings
+from ratsnlp.nlpbook.serving.limits import Limits
+from ratsnlp.nlpbook.settings import Arguments, build_options, merge_settings
 
 USER_MISTAKE = 2
 
@@ -148,13 +149,60 @@ FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)
 @click.option("--downstream_corpus_root_dir", help="where the corpus is now  [default: as at training]")
 @click.option("--mode", default="test", help="split to score", show_default=True)
 @click.option("--hypothesis_only", is_flag=True, help="pairs: also score a classifier that never sees the premise")
-def evaluate(folder: Path, downstream_corpus_root_dir: str | None, mode: str, hypothesis_only: bool) -> None:
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "32", "bf16"]),
+    default="32",
+    show_default=True,
+    help="bf16: bfloat16, auto: that where the hardware is faster with it; scores may move in the last digit",
+)
+def evaluate(
+    folder: Path, downstream_corpus_root_dir: str | None, mode: str, hypothesis_only: bool, precision: Any
+) -> None:
     """Score a trained model on a split, and write DIR/evaluation."""
     from ratsnlp.nlpbook import pipeline
 
-    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, hypothesis_only)))
-    written = ", ".join(sorted(path.name for path in (folder / "evaluation").iterdir()))
-    click.echo(f"\nwritten: {folder / 'evaluation'}: {written}")
+    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, hypothesis_only, precision)))
+    tell_written(folder / "evaluation")
+
+
+def tell_written(folder: Path) -> None:
+    """Say which files a verb left in a folder."""
+    click.echo(f"\nwritten: {folder}: {', '.join(sorted(path.name for path in folder.iterdir() if path.is_file()))}")
+
+
+@command.command()
+@click.argument("first", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("second", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--folder", type=click.Path(path_type=Path), help="where to write  [default: beside the second's scores]")
+def compare(first: Path, second: Path, folder: Path | None) -> None:
+    """Tell whether the second of two models is better than the first, on the rows that both were evaluated on."""
+    from ratsnlp.nlpbook.evaluation import comparison
+
+    outcome = comparison.compare(first, second, folder)
+    click.echo(str(outcome))
+    tell_written(folder or outcome.default_folder)
+
+
+@command.command()
+@click.argument("corpus", required=False)
+@click.option(
+    "--root", metavar="DIR", help="downstream_corpus_root_dir; the files go to DIR/CORPUS  [default: as train]"
+)
+@click.option("--force_download", is_flag=True, help="fetch even what is in place")
+def download(corpus: str | None, root: str | None, force_download: bool) -> None:
+    """Fetch a published corpus, resuming what broke off; without CORPUS, list what there is."""
+    from ratsnlp.nlpbook.arguments import CORPUS_ROOT
+    from ratsnlp.nlpbook.data.catalog import describe_catalog
+    from ratsnlp.nlpbook.data.download import download_corpus
+    from ratsnlp.nlpbook.logs import show_messages
+
+    if corpus is None:
+        click.echo(describe_catalog())
+        return
+    show_messages()
+    for path in download_corpus(corpus, root or CORPUS_ROOT, force_download):
+        click.echo(path)
 
 
 @command.command()
@@ -177,24 +225,57 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
         click.echo(json.dumps(answer, ensure_ascii=False))
 
 
+def with_settings(arguments_class: type[Arguments]) -> Callable[[click.Command], click.Command]:
+    """Return a decorator that adds one option for each setting of a class to a command."""
+
+    def add(extended: click.Command) -> click.Command:
+        extended.params += build_options(arguments_class)
+        return extended
+
+    return add
+
+
+@with_settings(Limits)
 @command.command()
 @FOLDER
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in")
-@click.option("--port", default=5000, show_default=True, help="0 takes a free one")
-def serve(folder: Path, host: str, port: int) -> None:
-    """Put a trained model behind a page."""
+@click.option("--port", type=int, help="0 takes a free one  [default: 5000, or the next one that is free]")
+@click.option("--engine", default="torch", show_default=True, help="torch, torch-int8, onnx or onnx-int8")
+@click.option("--expose", default="auto", show_default=True, help="way from outside: ngrok, cloudflared or none")
+@click.option("--origin", "origins", multiple=True, help="website whose pages may call the API; give it once for each")
+def serve(
+    folder: Path, host: str, port: int | None, engine: str, expose: str, origins: tuple[str, ...], **limits: str | None
+) -> None:
+    """Put a trained model behind a page. RATSNLP_PASSWORD in the environment puts a password before it."""
     from ratsnlp.nlpbook import pipeline
     from ratsnlp.nlpbook.logs import show_messages
 
     show_messages()
-    pipeline.build_app(folder).run(host=host, port=port)
+    given = {name: value for name, value in limits.items() if value is not None}
+    app: Any = pipeline.build_app(folder, engine, origins=origins, **given)
+    app.run(host=host, port=port, expose=expose)
 
 
 @command.command()
-@click.option("--folder", default="demo-model", type=click.Path(path_type=Path), show_default=True, help="model folder")
+@FOLDER
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="replace an earlier export in OUT")
+def export(folder: Path, out: Path, overwrite: bool) -> None:
+    """Write a trained model to OUT in Hugging Face form: transformers loads it, and the verbs here take it as DIR."""
+    from ratsnlp.nlpbook import exporting
+    from ratsnlp.nlpbook.logs import show_messages
+
+    show_messages()
+    tell_written(exporting.export(folder, out, overwrite))
+
+
+@command.command()
+@click.argument("task", type=click.Choice(tuple(RECIPES)), default="classification")
+@click.option("--folder", type=click.Path(path_type=Path), help="model folder; default: demo-model, demo-model-TASK")
 @click.option("--serve", "opens_page", is_flag=True, help="open the page at the end")
-def demo(folder: Path, opens_page: bool) -> None:
-    """Train a small model on built-in reviews, score it, let it answer: offline, in a minute or two."""
+def demo(task: str, folder: Path | None, opens_page: bool) -> None:
+    """Fine-tune the built-in model on a built-in corpus, score it, let it answer: offline, in a minute or two."""
     from ratsnlp.nlpbook.demo import run_demo
 
-    run_demo(folder, opens_page)
+    usual = "demo-model" if task == "classification" else f"demo-model-{task}"
+    run_demo(task, folder or Path(usual), opens_page)

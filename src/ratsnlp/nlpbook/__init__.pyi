@@ -1,21 +1,32 @@
 from . import classification, metrics, paircls, qa
-from .builtin import builtin_corpus
+from .builtin import builtin_corpus, builtin_model
+from .classification.corpus import TableCorpus
 from .data.batches import data_collator
 from .data.download import download_downstream_dataset
 from .data.loaders import get_dataloaders
+from .evaluation.comparison import compare
+from .exporting import export
+from .inference.explain import explain
 from .logs import logger, set_logger
 from .pipeline import evaluate, load_predictor, train
+from .serving.server import run_with_ngrok, serve
 from .settings import load_arguments
+from .showing import show_confusion, show_features, show_history, show_lengths, show_windows
 from .training.check import check
 from .training.trainer import get_trainer, set_seed
 
 __all__ = [
+    "TableCorpus",
     "builtin_corpus",
+    "builtin_model",
     "check",
     "classification",
+    "compare",
     "data_collator",
     "download_downstream_dataset",
     "evaluate",
+    "explain",
+    "export",
     "get_dataloaders",
     "get_trainer",
     "load_arguments",
@@ -24,7 +35,14 @@ __all__ = [
     "metrics",
     "paircls",
     "qa",
+    "run_with_ngrok",
+    "serve",
     "set_logger",
     "set_seed",
+    "show_confusion",
+    "show_features",
+    "show_history",
+    "show_lengths",
+    "show_windows",
     "train",
 ]

@@ -164,10 +164,10 @@ class DeployArguments(ModelArguments):
         """
         super().__post_init__()
         # Reading a checkpoint needs torch; declaring settings must not.
-        from ratsnlp.nlpbook.checkpoints import read_description, select_checkpoint
+        from ratsnlp.nlpbook.checkpoints import make_readable, read_description, select_checkpoint
 
         given = self.downstream_model_checkpoint_fpath or self.downstream_model_checkpoint_path
-        path = Path(given) if given else select_checkpoint(str(self.downstream_model_dir))
+        path = make_readable(Path(given) if given else select_checkpoint(str(self.downstream_model_dir)))
         self.downstream_model_checkpoint_fpath = self.downstream_model_checkpoint_path = str(path)
         print(f"downstream_model_checkpoint_fpath: {path}")
         trained = read_description(path).get("settings", {})

@@ -89,6 +89,7 @@ def demo_arguments(task: str, folder: Path) -> TrainArguments:
     corpus = next(iter(RECIPES[task].corpora))
     settings = {
         "pretrained_model_name": BUILTIN_MODEL,
+        "downstream_task_name": RECIPES[task].task_name,
         "downstream_corpus_name": f"{BUILTIN}{corpus}",
         "downstream_model_dir": str(folder),
         "seed": SEED,

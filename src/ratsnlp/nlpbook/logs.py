@@ -38,7 +38,8 @@ def show_messages() -> None:
 
 def is_first_process() -> bool:
     """Tell whether this is the only training process, or the one that speaks for all."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("NODE_RANK", "0")) == 0
+    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))  # torchrun gives the second name only
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(node) == 0
 
 
 def log_example(lines: Mapping[str, str]) -> None:

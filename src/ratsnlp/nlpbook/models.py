@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch.nn import Dropout, Linear, Module
 from transformers import PretrainedConfig
 
@@ -32,7 +33,7 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
     transformers.logging.set_verbosity(logging.ERROR)
     try:
         return load(name, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         where = "it is not a folder here, and " if not Path(name).is_dir() else "the folder is there, but "
         raise ModelLoadError(
             f"pretrained_model_name {name!r} cannot be loaded: {where}{str(error).splitlines()[0]} Check the name, the "
@@ -73,6 +74,18 @@ def set_dropout(model: Module, *, hidden: float | None, attention: float | None)
             dropout.p = dropout.p if share is None else share
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Return how a label is shown and its key: `긍정 (positive)` gives both parts, `드라마` gives itself twice."""
+    shown, _, key = name.partition(" (")
+    return shown, key.removesuffix(")") or shown
+
+
+def shown_labels(names: Sequence[str]) -> list[str]:
+    """Return how labels are shown, without their keys; in full where they would not differ without."""
+    shown = [split_name(name)[0] for name in names]
+    return shown if len(set(shown)) == len(names) else list(names)
+
+
 def head_labels(config: PretrainedConfig) -> list[str]:
     """Return the labels that a config gives the head's outputs, in their order."""
     names: dict[Any, str] = dict(config.id2label or {})
@@ -85,6 +98,21 @@ def match_labels(found: Sequence[str], wanted: Sequence[str]) -> list[int] | Non
     if not len(places) == len(found) == len(wanted) or places.keys() != {label.casefold() for label in wanted}:
         return None
     return [places[label.casefold()] for label in wanted]
+
+
+def place_labels(found: Sequence[str], labels: Sequence[str], names: Sequence[str] = ()) -> list[int] | None:
+    """Return for each label its place among those found: by itself, by the name it is shown under, or by its key.
+
+    Args:
+        found: What a head's outputs are called.
+        labels: A corpus's labels.
+        names: Their names, such as `긍정 (positive)`, in the same order.
+
+    Returns:
+        The places; None where none of these ways fits all labels.
+    """
+    ways = [labels, names, shown_labels(names), [split_name(name)[1] for name in names]]
+    return next((places for way in ways if way and (places := match_labels(found, way)) is not None), None)
 
 
 def find_head(model: Any) -> Linear:
@@ -109,14 +137,19 @@ def name_head(model: Any, labels: Sequence[str]) -> None:
     model.config.label2id = {label: i for i, label in enumerate(labels)}
 
 
-def order_head(model: Any, labels: Sequence[str]) -> bool:
+def order_head(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> bool:
     """Put the rows of a trained head into the order of `labels`, by name, and say so in the log where that moves any.
+
+    Args:
+        model: A model with a head of `len(labels)` outputs.
+        labels: The corpus's labels in order.
+        names: Their names: the head may be called by these, see `place_labels`.
 
     Returns:
         Whether the head's names are these labels; otherwise nothing was touched.
     """
     found = head_labels(model.config)
-    places = match_labels(found, labels)
+    places = place_labels(found, labels, names)
     if places is None:
         return False
     if places != sorted(places):
@@ -129,7 +162,7 @@ def order_head(model: Any, labels: Sequence[str]) -> bool:
     return True
 
 
-def adopt_labels(model: Any, labels: Sequence[str]) -> None:
+def adopt_labels(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> None:
     """Make the head fit a corpus's labels.
 
     A head that was trained for the same labels is kept, its rows matched by name; any other begins anew.
@@ -137,9 +170,10 @@ def adopt_labels(model: Any, labels: Sequence[str]) -> None:
     Args:
         model: A model with a head of `len(labels)` outputs, just loaded.
         labels: The corpus's labels in order.
+        names: Their names: the head may be called by these, see `place_labels`.
     """
     trained = type(model).__name__ in (model.config.architectures or ())
-    if trained and order_head(model, labels):
+    if trained and order_head(model, labels, names):
         return
     if trained:
         logger.info("the model's head was trained for other labels; a new one is made for %s", ", ".join(labels))

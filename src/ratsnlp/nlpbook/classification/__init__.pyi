@@ -1,5 +1,5 @@
 from .arguments import ClassificationDeployArguments, ClassificationTrainArguments
-from .corpus import ClassificationExample, NsmcCorpus
+from .corpus import ClassificationExample, NsmcCorpus, TableCorpus
 from .dataset import ClassificationDataset, ClassificationFeatures
 from .deploy import get_web_service_app
 from .predictor import ClassificationPredictor
@@ -14,5 +14,6 @@ __all__ = [
     "ClassificationTask",
     "ClassificationTrainArguments",
     "NsmcCorpus",
+    "TableCorpus",
     "get_web_service_app",
 ]

@@ -16,9 +16,7 @@ DRAWN_AT_ONCE = 4_000_000
 """Counts held at once, so that memory does not grow with rows times resamples."""
 
 
-def draw_counts(
-    counts: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, width: int = 0
-) -> Iterator[np.ndarray]:
+def draw_counts(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, width: int = 0) -> Iterator[np.ndarray]:
     """Yield resampled counts in chunks `(R, C)` int64, `resamples` rows in all.
 
     Drawing N rows with replacement only decides how many fall into each kind of row. So the counts of few kinds are

@@ -39,6 +39,16 @@ class QAExample:
         self.answers = self.answers or (self.answer_text,)
 
     @property
+    def texts(self) -> tuple[str, str]:
+        """What is read: the question and the passage."""
+        return self.question_text, self.context_text
+
+    @property
+    def label(self) -> str:
+        """What is to be said of them: the answer to learn."""
+        return self.answer_text
+
+    @property
     def end_position_character(self) -> int:
         """One past the answer's last character."""
         return self.start_position_character + len(self.answer_text)

@@ -14,7 +14,7 @@ from torch.nn import Module
 from ratsnlp.nlpbook.arguments import IN_COLAB
 from ratsnlp.nlpbook.data.batches import data_collator
 from ratsnlp.nlpbook.logs import is_first_process
-from ratsnlp.nlpbook.models import class_count, head_labels, match_labels, takes_token_types
+from ratsnlp.nlpbook.models import class_count, head_labels, place_labels, takes_token_types
 from ratsnlp.nlpbook.training.findings import Finding
 from ratsnlp.nlpbook.training.subject import Subject, pick_rows
 
@@ -76,7 +76,8 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
         )
         return
     found = head_labels(subject.model.config)
-    places = match_labels(found, labels)
+    names = getattr(getattr(subject.dataset, "corpus", None), "label_names", ())
+    places = place_labels(found, labels, names)
     if places is not None and places != sorted(places):
         yield Finding(
             "warning",

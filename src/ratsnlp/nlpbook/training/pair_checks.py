@@ -13,6 +13,8 @@ SPARE_ROWS = 1024
 """Embeddings are padded to a multiple of 8, 64 or 128, or leave room for new tokens; so many rows may go unused."""
 SPARE_SHARE = 1 / 40
 """... or, of a large vocabulary, this share of the rows."""
+PADDED_TO = (8, 64, 128)
+"""Multiples to which embeddings are padded, for speed on a GPU."""
 
 UNKNOWN_ERROR, UNKNOWN_WARNING = 0.5, 0.05
 
@@ -64,7 +66,7 @@ def check_padding(subject: Subject) -> Iterator[Finding]:
     if own is None or not isinstance(expected, int) or expected < 0 or own == expected:
         return
     # a config that forgot its [PAD] does no harm where the vocabulary is the model's own and positions just count
-    harmless = len(subject.tokenizer) == subject.embedding_rows and not subject.position_offset
+    harmless = sizes_agree(len(subject.tokenizer), subject.embedding_rows) and not subject.position_offset
     yield Finding(
         "warning" if harmless else "error",
         "padding",
@@ -72,6 +74,11 @@ def check_padding(subject: Subject) -> Iterator[Finding]:
         f"{subject.tokenizer.convert_ids_to_tokens(expected)} to the tokenizer; load both under the same name"
         + (", or set model.config.pad_token_id if the config is what is wrong" if harmless else ""),
     )
+
+
+def sizes_agree(tokens: int, rows: int) -> bool:
+    """Tell whether embeddings have a row for each token, and no more than padding explains."""
+    return rows in {tokens, *(-(-tokens // multiple) * multiple for multiple in PADDED_TO)}
 
 
 SPECIALS = {

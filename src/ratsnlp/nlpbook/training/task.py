@@ -79,7 +79,7 @@ class Task(pl.LightningModule):
         corpus: Any = getattr(getattr(train_dataloader, "dataset", None), "corpus", None)
         labels = list(corpus.get_labels()) if hasattr(corpus, "get_labels") else []
         if labels:
-            order_head(self.model, labels)
+            order_head(self.model, labels, getattr(corpus, "label_names", ()))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch, a scalar; log it and what `measure` gives."""

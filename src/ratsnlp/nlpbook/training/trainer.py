@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.checkpoints import LAST
 from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.figures import draw_curves, read_history, save_figure, show_in_notebook
+from ratsnlp.nlpbook.figures import History, draw_curves, read_history, save_figure, show_in_notebook
 from ratsnlp.nlpbook.training.saving import SafeCheckpointIO, on_drive, tell_places
 from ratsnlp.nlpbook.training.stuck import StuckLoss
 from ratsnlp.nlpbook.training.task import Task
@@ -67,7 +67,7 @@ class Trainer(pl.Trainer):
 
         Raises:
             TypeError: Both names of the training loader are given.
-            ArgumentError: `monitor` names a metric that the task does not log.
+            ArgumentError: `monitor` names a metric that the task does not log, or `ddp_notebook` comes too late.
         """
         if train_dataloader is not None:
             if train_dataloaders is not None:
@@ -82,11 +82,25 @@ class Trainer(pl.Trainer):
                 f"it logs {', '.join(model.validation_metrics)}"
             )
         if isinstance(model, Task):
+            refuse_fork(model.args)
             model.match_head(train_dataloaders)
         with warnings.catch_warnings():
             for message in EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message)
             super().fit(model, train_dataloaders, val_dataloaders, *args, **kwargs)
+
+
+def refuse_fork(args: TrainArguments) -> None:
+    """Refuse to fork a notebook whose kernel has used a GPU already: the forked processes could not use it.
+
+    Raises:
+        ArgumentError: That is so.
+    """
+    if args.strategy == "ddp_notebook" and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        raise ArgumentError(
+            "strategy='ddp_notebook' forks this notebook's kernel, but the kernel has used a GPU already, and forked "
+            "processes cannot. Restart the kernel, and put nothing on a GPU before fit()"
+        )
 
 
 class Curves(Callback):
@@ -104,11 +118,16 @@ class Curves(Callback):
         """Write `curves.png`, and show it in a notebook."""
         if not trainer.is_global_zero:
             return
-        csv_logger = next(found for found in trainer.loggers if isinstance(found, CSVLogger))
-        csv_logger.save()
-        figure = draw_curves(read_history(*find_logs(csv_logger, resumed=bool(trainer.ckpt_path))))
+        figure = draw_curves(read_run(trainer))
         save_figure(figure, self.folder / "curves.png")
         show_in_notebook(figure)
+
+
+def read_run(trainer: pl.Trainer) -> History:
+    """Return the metrics that a trainer has logged, and those of the runs that it resumed."""
+    csv_logger = next(found for found in trainer.loggers if isinstance(found, CSVLogger))
+    csv_logger.save()
+    return read_history(*find_logs(csv_logger, resumed=bool(trainer.ckpt_path)))
 
 
 def find_logs(csv_logger: CSVLogger, *, resumed: bool) -> list[Path]:
@@ -135,8 +154,8 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
 
     It keeps the `save_top_k` best checkpoints by `monitor` (weights only), and `last.ckpt` with the optimizer, to
     resume from. Each is written whole or not at all, and first to a local folder where the model folder is on Google
-    Drive; the log says where the last safe copy is. Curves go to the model folder; the CSV and TensorBoard logs go to `logs/` in it, or beside Google Drive
-    where that is mounted.
+    Drive; the log says where the last safe copy is. Curves go to the model folder; the CSV and TensorBoard logs go to
+    `logs/` in it, or beside Google Drive where that is mounted.
 
     Args:
         args: The training settings; `downstream_model_dir` must be given.
@@ -235,6 +254,9 @@ def select_hardware(args: TrainArguments) -> dict[str, Any]:
 def select_precision(args: TrainArguments, accelerator: str) -> Any:
     """Return Lightning's name of the precision. Weights stay float32 except on XLA, which knows no mixed mode."""
     wanted = "16" if args.fp16 else args.precision
+    if wanted == "auto" and accelerator == "gpu" and args.strategy == "ddp_notebook":
+        logger.info("ddp_notebook trains in float32: asking a GPU what it is good at uses it; or give precision='bf16'")
+        wanted = "32"
     if wanted == "auto":
         wanted = "bf16" if bf16_is_faster(accelerator) else "32"
     if wanted == "32":
