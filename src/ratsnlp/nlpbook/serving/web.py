@@ -4,6 +4,7 @@
 knows a model: a page names its text fields, and `inference_fn` takes them in that order.
 """
 
+import mimetypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,9 @@ __all__ = [
     "read_texts",
     "serve",
 ]
+
+# A Windows registry may say that .js is plain text, and browsers then refuse the page's modules.
+mimetypes.add_type("text/javascript", ".js")
 
 # No frame-ancestors: Colab shows the page inside an iframe of another origin.
 CONTENT_SECURITY_POLICY = (
