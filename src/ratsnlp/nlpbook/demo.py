@@ -38,7 +38,7 @@ PASSAGE = (
 )
 DEMOS = {
     "classification": Demo(
-        settings={"max_seq_length": 64, "epochs": 4, "monitor": "max val_acc"},
+        settings={"max_seq_length": 64, "epochs": 6, "hidden_dropout": 0.0, "monitor": "max val_acc"},
         inputs=("정말 재미있어요 강력 추천합니다", "지루하고 돈이 아까운 영화", "배우들 연기가 최고였다"),
         shown=("sentence", "prediction"),
     ),
