@@ -190,10 +190,10 @@ def test_labels_in_another_order_are_said(look):
 
 def test_a_head_with_other_names_is_noted(look):
     model = build_model(BertConfig)
-    model.config.id2label = {0: "negative", 1: "positive"}
+    model.config.id2label = {0: "bad", 1: "good"}
     report = look(word_pieces(SYLLABLES), model)
     assert found(report) == {("note", "label order")}
-    assert "was named for negative, positive" in message_of(report, "label order")
+    assert "was named for bad, good" in message_of(report, "label order")
 
 
 def test_rows_without_a_label_are_refused(make_args, tokenizer):
