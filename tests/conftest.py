@@ -235,3 +235,24 @@ def open_page(browser):
             return tab
 
         yield open_page
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Return a function that runs the command in this process and gives status, output and errors."""
+
+    import sys
+
+    from ratsnlp import cli
+
+    def make(*arguments):
+        monkeypatch.setattr(sys, "argv", ["ratsnlp", *map(str, arguments)])
+        status = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            status = end.code or 0
+        shown = capsys.readouterr()
+        return status, shown.out, shown.err
+
+    return make

@@ -17,7 +17,6 @@ from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
 from ratsnlp.nlpbook.paircls import KlueNLICorpus
 from ratsnlp.nlpbook.training import data_checks
 from ratsnlp.nlpbook.training.stuck import StuckLoss
-from test_command import call  # noqa: F401  # a fixture
 
 
 @pytest.fixture
@@ -297,7 +296,7 @@ def test_a_training_logs_what_the_check_says(make_args, caplog, monkeypatch):
     ]
 
 
-def test_check_on_the_command_line_says_yes(call, tiny_bert, corpora, tmp_path):  # noqa: F811
+def test_check_on_the_command_line_says_yes(call, tiny_bert, corpora, tmp_path):
     status, shown, errors = call(
         *("check", "classification", "--pretrained_model_name", tiny_bert, "--max_seq_length", 32),
         *("--downstream_corpus_root_dir", corpora, "--downstream_model_dir", tmp_path / "none"),
@@ -308,7 +307,7 @@ def test_check_on_the_command_line_says_yes(call, tiny_bert, corpora, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_check_on_the_command_line_says_no_with_status_2(call, tiny_bert, corpora, tmp_path):  # noqa: F811
+def test_check_on_the_command_line_says_no_with_status_2(call, tiny_bert, corpora, tmp_path):
     (tmp_path / "run.yaml").write_text("max_seq_length: 100\n", encoding="utf-8")
     status, shown, errors = call(
         *("check", "classification", tmp_path / "run.yaml", "--pretrained_model_name", tiny_bert),

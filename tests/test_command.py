@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from ratsnlp import __version__, cli
+from ratsnlp import __version__
 from ratsnlp.nlpbook import settings
 from ratsnlp.nlpbook.classification import ClassificationTrainArguments
 
@@ -14,23 +14,6 @@ from ratsnlp.nlpbook.classification import ClassificationTrainArguments
 def run(*arguments, **options):
     command = [sys.executable, "-c", "from ratsnlp.cli import main; main()", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8", **options)
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Return a function that runs the command in this process and gives status, output and errors."""
-
-    def make(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ratsnlp", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            status = end.code or 0
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    return make
 
 
 def test_help_lists_the_verbs_and_every_setting_without_loading_torch():

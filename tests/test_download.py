@@ -32,7 +32,7 @@ from fault_server import (
     serving,
     tabulate,
 )
-from ratsnlp import cli, nlpbook
+from ratsnlp import nlpbook
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.data import catalog, download, fetch
 from ratsnlp.nlpbook.data.fetch import Patience
@@ -466,20 +466,9 @@ def test_the_digests_are_those_of_published_files(corpus, name):
 
 
 @pytest.fixture
-def call(capsys, monkeypatch):
-    """Return a function that runs the command in this process and gives status, output and errors."""
-
-    def make(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ratsnlp", "download", *map(str, arguments)])
-        status = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            status = end.code or 0
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    return make
+def call(call):
+    """Return a function that runs `ratsnlp download` in this process and gives status, output and errors."""
+    return lambda *arguments: call("download", *arguments)
 
 
 def test_the_command_fetches_and_tells_where_the_files_are(serve, call, path):

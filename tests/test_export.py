@@ -25,7 +25,6 @@ from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadErro
 from ratsnlp.nlpbook.inference import golden
 from ratsnlp.nlpbook.models import place_labels
 from ratsnlp.nlpbook.paircls import KlueNLICorpus
-from test_command import call  # noqa: F401  # a fixture
 from test_own_data import write_reviews
 
 NAMES = ("부정", "긍정")
@@ -94,7 +93,7 @@ def test_transformers_loads_the_folder_with_label_names(reviewer, exported):
         assert scores == pytest.approx(told, abs=1e-4)
 
 
-def test_an_exported_folder_predicts_evaluates_and_serves(reviewer, exported, caplog, tmp_path, call):  # noqa: F811
+def test_an_exported_folder_predicts_evaluates_and_serves(reviewer, exported, caplog, tmp_path, call):
     ours, theirs = nlpbook.load_predictor(exported), nlpbook.load_predictor(reviewer)
     assert ours(REVIEWS) == theirs(REVIEWS)
     assert (ours.labels, ours.label_names, ours.max_seq_length) == (["0", "1"], list(NsmcCorpus.label_names), 48)
@@ -148,7 +147,7 @@ def test_scores_that_are_older_than_the_checkpoint_or_missing_stay_off_the_card(
     assert f"{model} is not scored yet" in caplog.text
 
 
-def test_what_is_in_the_way_is_kept(reviewer, exported, copy, tmp_path, call):  # noqa: F811
+def test_what_is_in_the_way_is_kept(reviewer, exported, copy, tmp_path, call):
     with pytest.raises(ArgumentError, match="copy holds an exported model; name another folder, or replace it with --"):
         nlpbook.export(reviewer, copy)
     (copy / "README.md").write_text("mine", encoding="utf-8")
