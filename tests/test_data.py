@@ -282,12 +282,15 @@ def test_selected_rows_share_the_features(make_dataset):
 # batches
 
 
-def test_a_batch_is_padded_to_its_longest_row_rounded_up_to_eight(make_dataset):
+@pytest.mark.parametrize(("gpu", "multiple"), [(False, 1), (True, 8)])
+def test_a_batch_is_padded_to_its_longest_row_rounded_up_to_eight_on_a_gpu(make_dataset, monkeypatch, gpu, multiple):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
     dataset = make_dataset()
     rows = [dataset[i] for i in range(4)]
     batch = data_collator(rows)
     longest = max(len(row.input_ids) for row in rows)
-    assert batch["input_ids"].shape[1] == -(-longest // 8) * 8
+    assert longest % 8
+    assert batch["input_ids"].shape[1] == -(-longest // multiple) * multiple
     assert set(batch) == {"input_ids", "attention_mask", "token_type_ids", "labels"}
     assert all(tensor.dtype == torch.int64 for tensor in batch.values())
     assert batch["attention_mask"].sum(-1).tolist() == [len(row.input_ids) for row in rows]

@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.data.batches import Features, Padding, xla_in_use
+from ratsnlp.nlpbook.data.batches import Features, Padding, fitting_multiple, xla_in_use
 from ratsnlp.nlpbook.data.corpus import corpus_folder
 from ratsnlp.nlpbook.data.features import (
     Chunk,
@@ -60,7 +60,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         self.selected: Tensor | None = None  # (N,) rows of the store, None for all
         self.opening: list[ExampleT] = []  # the first examples, as long as they are to be logged
         self.folder = corpus_folder(args)
-        self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, fixed=xla_in_use())
+        self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, xla_in_use(), fitting_multiple())
         path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file_name()
         start = time.perf_counter()
         if not write_once(path, lambda: self.make_features(path), args.overwrite_cache):
