@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ratsnlp import __version__
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.data.table_record import forget_table
 from ratsnlp.nlpbook.errors import ArgumentError
@@ -34,11 +35,12 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def write_record(folder: Path, args: TrainArguments, *, finished: bool) -> None:
     """Write down the settings, the versions, and whether the training is finished."""
-    packages = ("ratsnlp", "torch", "transformers", "pytorch-lightning")
+    packages = ("torch", "transformers", "pytorch-lightning")
     record = {
         "settings": args.to_dict(),
         "finished": finished,
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "versions": {"python": platform.python_version(), "ratsnlp": __version__}
+        | {package: version(package) for package in packages},
     }
     partial = folder / f"{RECORD}.partial"
     partial.write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
