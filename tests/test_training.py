@@ -470,6 +470,7 @@ main()
 """
 
 
+@pytest.mark.skipif(torch.cuda.device_count() == 1, reason="two processes want two GPUs, or none")
 @pytest.mark.parametrize("start", ["command", "torchrun"])
 def test_two_processes_train_to_the_metrics_of_one(make_args, tmp_path, start):
     script = tmp_path / "train.py"

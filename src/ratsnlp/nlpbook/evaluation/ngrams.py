@@ -58,7 +58,9 @@ class NgramClassifier:
         columns = torch.tensor([place for places in known for place in places], dtype=torch.int64)
         values = torch.tensor([len(places) ** -0.5 for places in known for _ in places])
         size = (len(known), len(self.places))
-        return torch.sparse_coo_tensor(torch.stack([rows, columns]), values, size, check_invariants=False).coalesce()
+        # some versions of torch warn where this is not said
+        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+            return torch.sparse_coo_tensor(torch.stack([rows, columns]), values, size).coalesce()
 
     def fit(self, features: Tensor, labels: Tensor) -> None:
         """Find the weights of the least loss. The loss is convex, so L-BFGS finds them without a learning rate."""
