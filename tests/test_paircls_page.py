@@ -4,7 +4,7 @@ import pytest
 
 from pages import INFERENCE, Model, read_bars, wait_for_result
 from ratsnlp.nlpbook.paircls import get_web_service_app
-from ratsnlp.nlpbook.paircls.deploy import PAGE
+from ratsnlp.nlpbook.paircls.deploy import OWN_LABELS_PAGE, PAGE, select_page
 
 pytestmark = pytest.mark.browser
 
@@ -93,3 +93,29 @@ def test_a_missing_hypothesis_is_said_in_korean(page, model):
 def test_every_field_has_a_label(page):
     assert page.get_by_label("전제 (premise)", exact=True).get_attribute("id") == "premise"
     assert page.get_by_label("가설 (hypothesis)", exact=True).get_attribute("id") == "hypothesis"
+
+
+@pytest.mark.parametrize(
+    ("labels", "page"),
+    [
+        (("entailment", "contradiction", "neutral"), PAGE),
+        (("neutral", "entailment", "contradiction"), PAGE),
+        (("맞음", "틀림"), OWN_LABELS_PAGE),
+    ],
+)
+def test_a_predictors_labels_choose_the_page(model, labels, page):
+    model.labels = labels
+    assert select_page(model) is page
+
+
+def test_pairs_with_labels_of_ones_own_are_called_by_no_name_of_inference(open_page, model):
+    model.labels = ("맞음", "틀림")
+    model.answer = {"labels": [{"label": "맞음", "probability": 0.8}, {"label": "틀림", "probability": 0.2}]}
+    page = open_page(get_web_service_app(model))
+    assert "전제" not in page.inner_text("body")
+    assert page.locator(".chip").count() == 0
+    ask_pair(page, "환불은 언제 되나요?", "사흘 안에 됩니다.")
+    assert read_bars(page) == [["맞음", "80.00%"], ["틀림", "20.00%"]]
+    shown = ["첫째 글 환불은 언제 되나요?", "둘째 글 사흘 안에 됩니다."]
+    assert page.locator("#echo p").all_inner_texts() == shown
+    assert page.errors == []

@@ -1,8 +1,10 @@
-"""The page of pair classification."""
+"""The page of pair classification: of inference, and of pairs with other labels."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ratsnlp.nlpbook.data.pairs import NLI_LABELS
 from ratsnlp.nlpbook.serving.web import DemoPage, WebApp, build_web_service_app
 
 PAGE = DemoPage(
@@ -16,6 +18,14 @@ PAGE = DemoPage(
     ),
 )
 
+OWN_LABELS_PAGE = dataclasses.replace(PAGE, template="pairs.html", examples=())
+
+
+def select_page(inference_fn: Callable[..., Any]) -> DemoPage:
+    """Return the page that speaks of a premise and a hypothesis, unless a predictor has labels of another kind."""
+    labels = getattr(inference_fn, "labels", NLI_LABELS)
+    return PAGE if set(labels) == set(NLI_LABELS) else OWN_LABELS_PAGE
+
 
 def get_web_service_app(
     inference_fn: Callable[[str, str], Mapping[str, Any]], is_colab: bool = True, **options: Any
@@ -27,4 +37,4 @@ def get_web_service_app(
         is_colab: As in the published cells; False keeps the page to its machine even in Colab.
         options: See `build_web_service_app`.
     """
-    return build_web_service_app(inference_fn, PAGE, is_colab=is_colab, **options)
+    return build_web_service_app(inference_fn, select_page(inference_fn), is_colab=is_colab, **options)
