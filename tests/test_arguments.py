@@ -45,6 +45,7 @@ def test_one_error_names_everything_that_is_wrong():
     ("changes", "message"),
     [
         ({"monitor": "val_loss"}, r"monitor must read 'min NAME' or 'max NAME', got 'val_loss'"),
+        ({"monitor": "max epoch", "patience": 2}, r"patience waits for a better epoch, .*'max epoch' takes the last"),
         ({"monitor": "min "}, r"monitor must read 'min NAME' or 'max NAME', got 'min '"),
         ({"epochs": "many"}, r"epochs must be a whole number >= 1, got 'many'"),
         ({"epochs": True}, r"epochs must be a whole number >= 1, got True"),

@@ -14,7 +14,7 @@ from transformers import BertForSequenceClassification, BertTokenizer
 
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook import pipeline
-from ratsnlp.nlpbook.checkpoints import read_description
+from ratsnlp.nlpbook.checkpoints import read_description, select_checkpoint
 from ratsnlp.nlpbook.classification import ClassificationDataset, ClassificationTask, NsmcCorpus
 from ratsnlp.nlpbook.data import loaders
 from ratsnlp.nlpbook.data.loaders import LengthGroupedSampler
@@ -212,6 +212,25 @@ def test_a_model_folder_that_cannot_be_made_is_named(make_args, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ArgumentError, match=r"downstream_model_dir .*file/model cannot be made: Not a directory"):
         nlpbook.get_trainer(make_args(downstream_model_dir=str(tmp_path / "file" / "model")))
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values", "epoch"),
+    [
+        ("max val_acc", (0.5, 0.9, 0.9, 0.8), 2),  # of two as good the later
+        ("max val_acc", (0.5, 0.9, 0.91, 0.8), 2),
+        ("min val_acc", (0.5, 0.4, 0.4, 0.6), 2),
+        ("max epoch", (0.9, 0.9, 0.1, 0.1), 3),  # whatever validation says
+    ],
+)
+def test_the_monitored_metric_chooses_the_checkpoint(prepare, monitor, values, epoch):
+    args, task, *loaders = prepare(monitor=monitor, epochs=len(values))
+    task.summarize = lambda: {"val_acc": torch.tensor(values[task.current_epoch]), "val_macro_f1": torch.tensor(0.0)}
+    nlpbook.get_trainer(args).fit(task, *loaders)
+    folder = Path(args.downstream_model_dir)
+    last, best = sorted(folder.glob("*.ckpt"), reverse=True)
+    assert (last.name, best.name.partition("-")[0]) == ("last.ckpt", f"epoch={epoch}")
+    assert select_checkpoint(folder) == best
 
 
 def test_get_trainer_can_return_the_checkpoint_callback_too(make_args):

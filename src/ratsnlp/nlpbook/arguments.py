@@ -33,6 +33,10 @@ class ModelArguments(Arguments):
         return super().to_dict() | named
 
 
+LAST_EPOCH = "max epoch"
+"""What `monitor` reads where nothing is chosen: the last epoch counts, which validation on few rows cannot better."""
+
+
 @dataclass(kw_only=True)
 class TrainArguments(ModelArguments):
     """Settings shared by every training notebook, the published ones first. Lengths count tokens."""
@@ -47,7 +51,8 @@ class TrainArguments(ModelArguments):
     max_seq_length: Annotated[int, AtLeast(4)] = arg(128, "tokens per example, [CLS] and [SEP] included")
     save_top_k: Count = arg(1, "how many of the best checkpoints to keep")
     monitor: str = arg(
-        "min val_loss", "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1'"
+        "min val_loss",
+        "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1', or 'max epoch': the last",
     )
     seed: Annotated[int, Range(0, 2**32 - 1)] | None = arg(None, "same seed, same run")
     overwrite_cache: bool = arg(False, "make the features anew even where a fitting file exists")
@@ -125,6 +130,8 @@ class TrainArguments(ModelArguments):
         way, _, metric = str(self.monitor).partition(" ")
         if way not in ("min", "max") or not metric.strip() or " " in metric:
             found.append(f"monitor must read 'min NAME' or 'max NAME', got {self.monitor!r}")
+        if self.monitor == LAST_EPOCH and self.patience:
+            found.append(f"patience waits for a better epoch, monitor={LAST_EPOCH!r} takes the last: drop one of them")
         if self.fp16 is True and self.precision not in ("auto", "16"):
             found.append(f"fp16=True asks for half precision, but precision is {self.precision!r}: give one of them")
         return found

@@ -169,11 +169,13 @@ def rank(path: Path) -> tuple[float, float]:
     raw = load_raw(path)
     described = raw.get(KEY, {})
     way, _, metric = described.get("settings", {}).get("monitor", "min val_loss").partition(" ")
+    epoch = float(raw.get("epoch", 0))
     named = re.search(rf"{re.escape(metric)}=(-?[0-9.]+[0-9])", path.name)
-    value = described.get("metrics", {}).get(metric, float(named[1]) if named else None)
+    known = described.get("metrics", {}) | {"epoch": epoch}
+    value = known.get(metric, float(named[1]) if named else None)
     if value is None:
-        return float("inf"), -float(raw.get("epoch", 0))
-    return (value if way == "min" else -value), -float(raw.get("epoch", 0))
+        return float("inf"), -epoch
+    return (value if way == "min" else -value), -epoch
 
 
 def model_weights(path: str | Path) -> dict[str, Tensor]:

@@ -33,7 +33,10 @@ class QATrainArguments(TrainArguments):
         "folder to which checkpoints, curves and scores go",
         shown="/gdrive/My Drive/nlpbook/checkpoint-qa on Colab, else checkpoint-qa",
     )
-    monitor: str = arg("min val_loss", "what makes a checkpoint better: 'min val_loss', 'max val_f1', 'max val_em'")
+    monitor: str = arg(
+        "min val_loss",
+        "what makes a checkpoint better: 'min val_loss', 'max val_f1', 'max val_em', or 'max epoch': the last",
+    )
 
     doc_stride: Count = arg(64, STRIDE_HELP)
     max_query_length: Count = arg(32, "tokens of the question; the rest is left out")

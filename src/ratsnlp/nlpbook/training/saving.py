@@ -15,7 +15,11 @@ from typing import Any
 
 import platformdirs
 import torch
-from pytorch_lightning.plugins.io import TorchCheckpointIO
+from lightning_fabric.utilities.apply_func import move_data_to_device
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO, XLACheckpointIO
+from torch import Tensor
 
 from ratsnlp.nlpbook.arguments import IN_COLAB
 from ratsnlp.nlpbook.checkpoints import LAST, held_in, load_raw
@@ -37,6 +41,16 @@ def local_folder(folder: Path) -> Path | None:
         return None
     name = f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     return platformdirs.user_cache_path("ratsnlp") / "checkpoints" / name
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's choice of the best checkpoints, but of two as good the later: an accuracy on a few rows often ties,
+    and the one that saw more of the training generalises better."""
+
+    def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
+        """Tell whether a checkpoint with this value of the monitored metric is kept."""
+        better = super().check_monitor_top_k(trainer, current)
+        return better or (current is not None and current == self.best_k_models.get(self.kth_best_model_path))
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
@@ -93,6 +107,19 @@ class SafeCheckpointIO(TorchCheckpointIO):
         super().remove_checkpoint(path)
         if self.local:
             (self.local / Path(path).name).unlink(missing_ok=True)
+
+
+class SafeXLACheckpointIO(SafeCheckpointIO, XLACheckpointIO):
+    """The same for XLA: its strategies take their own kind only, and its tensors are written from the CPU."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint. See `SafeCheckpointIO.save_checkpoint`."""
+        super().save_checkpoint(move_data_to_device(checkpoint, torch.device("cpu")), path, storage_options)
+
+
+def checkpoint_io(folder: Path, *, tpu: bool) -> SafeCheckpointIO:
+    """Return what writes the checkpoints of a model folder."""
+    return SafeXLACheckpointIO(folder) if tpu else SafeCheckpointIO(folder)
 
 
 def copy_and_compare(source: Path, target: Path) -> None:

@@ -12,18 +12,19 @@ from pytorch_lightning.accelerators import XLAAccelerator
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from ratsnlp.nlpbook.arguments import TrainArguments
+from ratsnlp.nlpbook.arguments import LAST_EPOCH, TrainArguments
 from ratsnlp.nlpbook.checkpoints import LAST
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import History, draw_curves, read_history, save_figure, show_in_notebook
-from ratsnlp.nlpbook.training.saving import SafeCheckpointIO, on_drive, tell_places
+from ratsnlp.nlpbook.training.saving import BestCheckpoint, checkpoint_io, on_drive, tell_places
 from ratsnlp.nlpbook.training.stuck import StuckLoss
 from ratsnlp.nlpbook.training.task import Task
 
 logger = logging.getLogger("ratsnlp")
 
-# Lightning advertises its logging service in every cell that makes a trainer, and tells each loader it looks into.
-NOISE = ("Tip:", "Loading `train_dataloader`")
+# Lightning advertises its logging service in every cell that makes a trainer, tells each loader it looks into, and
+# proposes a float32 of less precision on newer GPUs, where `precision="auto"` has taken bfloat16 already.
+NOISE = ("Tip:", "Loading `train_dataloader`", "To properly utilize them")
 logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
     lambda record: not any(words in record.getMessage() for words in NOISE)
 )
@@ -37,6 +38,8 @@ EXPECTED_WARNINGS = (
     ".*treespec, LeafSpec",  # Lightning's own use of torch
     "The number of training batches .* is smaller than the logging interval",
     "Starting from v1.9.0, `tensorboardX` has been removed",
+    ".* attention defaults to a non-deterministic algorithm",  # on a GPU; its last digits may differ from run to run
+    ".* Attention defaults to a non-deterministic algorithm",
 )
 
 
@@ -76,18 +79,28 @@ class Trainer(pl.Trainer):
                 )
             warnings.warn("train_dataloader is now called train_dataloaders", FutureWarning, stacklevel=2)
             train_dataloaders = train_dataloader
-        if isinstance(model, Task) and model.args.monitor_metric not in model.validation_metrics:
-            raise ArgumentError(
-                f"monitor names {model.args.monitor_metric!r}, which {type(model).__name__} does not log; "
-                f"it logs {', '.join(model.validation_metrics)}"
-            )
         if isinstance(model, Task):
+            refuse_unknown_metric(model)
             refuse_fork(model.args)
             model.match_head(train_dataloaders)
         with warnings.catch_warnings():
             for message in EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message)
             super().fit(model, train_dataloaders, val_dataloaders, *args, **kwargs)
+
+
+def refuse_unknown_metric(task: Task) -> None:
+    """Refuse a `monitor` that nothing will be logged for.
+
+    Raises:
+        ArgumentError: That is so.
+    """
+    known = task.validation_metrics
+    if task.args.monitor != LAST_EPOCH and task.args.monitor_metric not in known:
+        raise ArgumentError(
+            f"monitor names {task.args.monitor_metric!r}, which {type(task).__name__} does not log; "
+            f"it logs {', '.join(known)}"
+        )
 
 
 def refuse_fork(args: TrainArguments) -> None:
@@ -165,9 +178,9 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
         ArgumentError: No model folder is given, or it cannot be made.
     """
     folder = make_model_folder(args)
-    best = ModelCheckpoint(
+    best = BestCheckpoint(
         dirpath=folder,
-        filename=f"{{epoch}}-{{{args.monitor_metric}:.2f}}",
+        filename=f"{{epoch}}-{{{'val_loss' if args.monitor == LAST_EPOCH else args.monitor_metric}:.2f}}",
         monitor=args.monitor_metric,
         mode=args.monitor_mode,
         save_top_k=args.save_top_k,
@@ -188,8 +201,7 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
         accumulate_grad_batches=args.accumulate_grad_batches,
         deterministic="warn" if args.seed is not None and torch.cuda.is_available() else None,
         log_every_n_steps=1,
-        # XLA's strategies take no other way to write than their own
-        plugins=None if hardware["accelerator"] == "tpu" else [SafeCheckpointIO(folder)],
+        plugins=[checkpoint_io(folder, tpu=hardware["accelerator"] == "tpu")],
         **hardware,
     )
     return trainer if return_trainer_only else (best, trainer)
