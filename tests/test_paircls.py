@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+from transformers import pipeline as hugging_face_pipeline
 
 from conftest import REVIEWS, VOCABULARY, build_bert
 from ratsnlp import nlpbook
@@ -101,6 +102,20 @@ def logged(caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("ratsnlp"), "propagate", True)
     caplog.set_level(logging.INFO, "ratsnlp")
     return caplog
+
+
+def test_an_exported_pair_model_answers_alike_in_transformers_and_here(predictor, model_dir, tmp_path):
+    out = nlpbook.export(model_dir, tmp_path / "out")
+    premise, hypothesis = PAIR
+    found = hugging_face_pipeline("text-classification", model=str(out))(
+        {"text": premise, "text_pair": hypothesis}, top_k=None
+    )
+    answer = predictor(*PAIR)
+    told = {row["name"].partition(" ")[0]: row["probability"] for row in answer["probabilities"]}
+    assert {row["label"]: row["score"] for row in found} == pytest.approx(told, abs=1e-4)
+    assert set(told) == {"참", "거짓", "중립"}
+    assert nlpbook.load_predictor(out)(*PAIR) == answer
+    assert "가설 (hypothesis)" in pipeline.build_app(out).test_client().get("/").text
 
 
 # --- published cells --------------------------------------------------------------------------------------------------
