@@ -47,6 +47,7 @@ def run(path: Path, folder: Path, options: argparse.Namespace) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     if options.model:
         cell = next(cell for cell in notebook.cells if cell.id == "settings")
+        cell.source = cell.source.replace("USE_BUILTIN = True", "USE_BUILTIN = False")
         cell.source += REPLACED.format(settings=settings(options, folder))
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=1800, resources=resources, record_timing=True).execute()
@@ -78,7 +79,7 @@ def main() -> None:
     parser.add_argument("--model")
     parser.add_argument("--corpora")
     parser.add_argument("--train_rows", type=int, default=3000)
-    parser.add_argument("--learning_rate", type=float, default=1e-4)
+    parser.add_argument("--learning_rate", type=float, default=2e-4)
     options = parser.parse_args()
     total, slowest = 0.0, (0.0, "")
     for name in options.names:
