@@ -11,9 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 
+from notebook_runner import run_cells
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook import logs, pipeline
 from ratsnlp.nlpbook.checkpoints import read_description, select_checkpoint
@@ -49,6 +51,7 @@ def start_node(node, port, settings):
     )
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="both nodes would take the same GPU")
 @pytest.mark.notebook
 def test_two_nodes_train_to_the_metrics_of_one_process(make_args, tmp_path):
     alone = make_args(downstream_model_dir=str(tmp_path / "one"), batch_size=16, **STEADY)
@@ -114,6 +117,49 @@ def test_no_gpu_is_asked_before_a_kernel_is_forked(forking, monkeypatch, caplog)
     ]
 
 
+FORKED_CELLS = [
+    """
+import json
+from pathlib import Path
+
+from transformers import AutoTokenizer, BertForSequenceClassification
+
+from ratsnlp import nlpbook
+from ratsnlp.nlpbook.classification import ClassificationDataset, ClassificationTask, ClassificationTrainArguments
+from ratsnlp.nlpbook.classification import NsmcCorpus
+""",
+    """
+args = ClassificationTrainArguments(**json.loads(Path("two.json").read_text()))
+nlpbook.set_seed(args)
+tokenizer = AutoTokenizer.from_pretrained(args.pretrained_model_name)
+datasets = [ClassificationDataset(args, tokenizer, NsmcCorpus(), mode) for mode in ("train", "test")]
+""",
+    """
+model = BertForSequenceClassification.from_pretrained(args.pretrained_model_name, num_labels=2)
+trainer = nlpbook.get_trainer(args)
+trainer.fit(ClassificationTask(model, args), *nlpbook.get_dataloaders(args, *datasets))
+""",
+    "print(type(trainer.strategy.launcher).__name__, trainer.world_size)",
+]
+"""A training as a notebook spells it out."""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a fork of the kernel would take each process's own GPU")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.notebook
+def test_a_notebook_forks_and_trains_to_the_metrics_of_one_process(make_args, tmp_path):
+    alone = make_args(downstream_model_dir=str(tmp_path / "one"), batch_size=16, validate_on="test", **STEADY)
+    one = pipeline.train("classification", alone)
+    args = make_args(downstream_model_dir=str(tmp_path / "two"), devices=2, strategy="ddp_notebook", **STEADY)
+    (tmp_path / "two.json").write_text(json.dumps(args.to_dict()), encoding="utf-8")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in FORKED_CELLS])
+    run_cells(notebook, tmp_path)
+    assert notebook.cells[-1].outputs[0].text == "_MultiProcessingLauncher 2\n"
+    before, after = (read_description(path)["metrics"] for path in (one, select_checkpoint(tmp_path / "two")))
+    for name in ("val_loss", "val_acc", "val_macro_f1"):
+        assert after[name] == pytest.approx(before[name], abs=1e-4)
+
+
 # XLA
 
 XLA_PYTHON = os.environ.get("RATSNLP_XLA_PYTHON")
@@ -122,7 +168,7 @@ XLA_PYTHON = os.environ.get("RATSNLP_XLA_PYTHON")
 @pytest.mark.notebook
 @pytest.mark.skipif(not XLA_PYTHON, reason="RATSNLP_XLA_PYTHON does not name a Python that has torch_xla and ratsnlp")
 def test_xla_trains_on_a_few_shapes(make_args, tmp_path):
-    args = make_args(tpu_cores=1, **STEADY)
+    args = make_args(tpu_cores=1, **STEADY | {"epochs": 5})
     (tmp_path / "settings.json").write_text(json.dumps(args.to_dict()), encoding="utf-8")
     script = Path(__file__).with_name("xla_fit.py")
     done = subprocess.run(

@@ -62,7 +62,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
     def __init__(self, folder: Path):
         super().__init__()
-        self.folder = folder
+        self.folder = folder.resolve()  # Lightning names files by their real place
         self.local = local_folder(folder)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
@@ -72,6 +72,10 @@ class SafeCheckpointIO(TorchCheckpointIO):
             CheckpointError: It cannot be written; the message says what is safe, and where.
         """
         place = Path(path)
+        if place.parent.resolve() != self.folder:
+            # not a checkpoint: forked processes hand weights to the notebook by a file elsewhere
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
         first = self.local / place.name if self.local else place
         self.put(first, lambda partial: torch.save(checkpoint, partial))
         if first != place:
