@@ -113,6 +113,7 @@ def settings(model: str, folder: Path) -> ClassificationTrainArguments:
         max_train_examples=ROWS,
         batch_size=BATCH,
         epochs=EPOCHS,
+        save_top_k=EPOCHS,  # every epoch writes both its checkpoints, so that each moment is sure to come
         learning_rate=2e-3,
         scheduler="linear",
         precision="32",

@@ -103,7 +103,7 @@ class Task(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the whole split."""
         for name, value in self.summarize().items():
-            self.log(name, value, prog_bar=True, sync_dist=False)
+            self.log(name, value, prog_bar=True, sync_dist=True)  # the same in all processes; Lightning cannot know
 
     def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what to show of a training batch, by name."""
