@@ -61,15 +61,13 @@ ILLEGAL = {
 
 
 @pytest.mark.parametrize("name", ILLEGAL)
-def test_ids_of_another_model_are_refused_within_seconds(look, name):
+def test_ids_of_another_model_are_refused(look, name):
     specials, size, rows, names = ILLEGAL[name]
     tokenizer, model = sentence_pieces(SYLLABLES, specials, size), build_model(BertConfig, rows)
     start = time.perf_counter()
     report = look(tokenizer, model)
-    seconds = time.perf_counter() - start
-    print(f"PAIR | {name} | {report.verdict} | {seconds:.2f}")
+    print(f"PAIR | {name} | {report.verdict} | {time.perf_counter() - start:.2f}")
     assert {finding.name for finding in report.errors} == names
-    assert seconds < 10
     with pytest.raises(CheckError) as refused:
         report.raise_for_errors()
     assert isinstance(refused.value, RatsnlpError)
