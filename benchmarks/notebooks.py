@@ -9,7 +9,8 @@ where there is no network. To be sure that there is none (Linux):
     unshare --net sh -c 'ip link set lo up; python benchmarks/notebooks.py'
 
 With `--model` and `--corpora` the folder stands in the place of the hub's model, and the first `--train_rows` rows of
-`nsmc/ratings_train.txt` in that of the whole corpus: only for notebooks that learn NSMC. Printed: seconds of each
+`nsmc/ratings_train.txt` in that of the whole corpus: only for notebooks that learn NSMC; `--until CELL` ends one after
+that cell. Printed: seconds of each
 notebook and of its slowest cell, what its last cell showed, and the sum.
 """
 
@@ -49,6 +50,9 @@ def run(path: Path, folder: Path, options: argparse.Namespace) -> NotebookNode:
         cell = next(cell for cell in notebook.cells if cell.id == "settings")
         cell.source = cell.source.replace("USE_BUILTIN = True", "USE_BUILTIN = False")
         cell.source += REPLACED.format(settings=settings(options, folder))
+    if options.until:
+        ids = [cell.id for cell in notebook.cells]
+        del notebook.cells[ids.index(options.until) + 1 :]
     resources = {"metadata": {"path": str(folder)}}
     NotebookClient(notebook, timeout=1800, resources=resources, record_timing=True).execute()
     return notebook
@@ -80,6 +84,7 @@ def main() -> None:
     parser.add_argument("--corpora")
     parser.add_argument("--train_rows", type=int, default=3000)
     parser.add_argument("--learning_rate", type=float, default=2e-4)
+    parser.add_argument("--until", metavar="CELL", help="the id of the last cell to run")
     options = parser.parse_args()
     total, slowest = 0.0, (0.0, "")
     for name in options.names:
