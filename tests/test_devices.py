@@ -20,7 +20,7 @@ from ratsnlp import nlpbook
 from ratsnlp.nlpbook import logs, pipeline
 from ratsnlp.nlpbook.checkpoints import read_description, select_checkpoint
 from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.training import trainer as trainer_module
+from ratsnlp.nlpbook.training import hardware
 
 SECONDS = 280
 """After which processes that wait for each other are given up."""
@@ -105,13 +105,13 @@ def test_a_kernel_that_used_a_gpu_is_not_forked(forking):
     with pytest.raises(
         ArgumentError, match=r"kernel has used a GPU already, .* Restart the kernel, and put nothing on"
     ):
-        trainer_module.refuse_fork(forking)
+        hardware.refuse_fork(forking)
 
 
 def test_no_gpu_is_asked_before_a_kernel_is_forked(forking, monkeypatch, caplog):
     caplog.set_level("INFO", "ratsnlp")
-    monkeypatch.setattr(trainer_module, "bf16_is_faster", lambda accelerator: pytest.fail("the GPU was asked"))
-    assert trainer_module.select_precision(forking, "gpu") == "32-true"
+    monkeypatch.setattr(hardware, "bf16_is_faster", lambda accelerator: pytest.fail("the GPU was asked"))
+    assert hardware.select_precision(forking, "gpu") == "32-true"
     assert caplog.messages == [
         "ddp_notebook trains in float32: asking a GPU what it is good at uses it; or give precision='bf16'"
     ]

@@ -20,7 +20,7 @@ from ratsnlp.nlpbook.data import loaders
 from ratsnlp.nlpbook.data.loaders import LengthGroupedSampler
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
 from ratsnlp.nlpbook.models import set_dropout
-from ratsnlp.nlpbook.training import saving
+from ratsnlp.nlpbook.training import hardware, saving
 from ratsnlp.nlpbook.training import trainer as trainer_module
 
 pytestmark = [
@@ -250,8 +250,8 @@ def test_tpu_cores_without_a_tpu_warn_once_and_train_on_what_there_is(make_args,
     ("cores", "devices", "precision"), [(8, "auto", "bf16-true"), (1, 1, "bf16-true"), (0, "auto", None)]
 )
 def test_a_tpu_gets_all_cores_or_one_and_no_mixed_precision(make_args, monkeypatch, cores, devices, precision):
-    monkeypatch.setattr(trainer_module.XLAAccelerator, "is_available", staticmethod(lambda: True))
-    chosen = trainer_module.select_hardware(make_args(tpu_cores=cores, precision="auto"))
+    monkeypatch.setattr(hardware.XLAAccelerator, "is_available", staticmethod(lambda: True))
+    chosen = hardware.select_hardware(make_args(tpu_cores=cores, precision="auto"))
     assert chosen["devices"] == devices
     assert chosen["accelerator"] == ("tpu" if cores else "gpu" if torch.cuda.is_available() else "auto")
     if precision:
@@ -271,8 +271,8 @@ def test_a_tpu_gets_all_cores_or_one_and_no_mixed_precision(make_args, monkeypat
     ],
 )
 def test_precision_is_what_the_hardware_is_good_at(make_args, monkeypatch, changes, accelerator, has_bf16, expected):
-    monkeypatch.setattr(trainer_module, "bf16_is_faster", lambda accelerator: has_bf16)
-    assert trainer_module.select_precision(make_args(**changes), accelerator) == expected
+    monkeypatch.setattr(hardware, "bf16_is_faster", lambda accelerator: has_bf16)
+    assert hardware.select_precision(make_args(**changes), accelerator) == expected
 
 
 def test_set_seed_says_the_seed(make_args, capsys):

@@ -11,7 +11,7 @@ from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.evaluation.about import About
 from ratsnlp.nlpbook.evaluation.card import Card
 from ratsnlp.nlpbook.evaluation.overlap import read_overlap
-from ratsnlp.nlpbook.training.trainer import bf16_is_faster
+from ratsnlp.nlpbook.training.hardware import bf16_is_faster
 
 Precision = Literal["auto", "32", "bf16"]
 

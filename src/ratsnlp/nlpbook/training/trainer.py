@@ -8,7 +8,6 @@ from typing import Any
 import platformdirs
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.accelerators import XLAAccelerator
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
@@ -16,6 +15,7 @@ from ratsnlp.nlpbook.arguments import LAST_EPOCH, TrainArguments
 from ratsnlp.nlpbook.checkpoints import LAST
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import History, draw_curves, read_history, save_figure, show_in_notebook
+from ratsnlp.nlpbook.training.hardware import refuse_fork, select_hardware
 from ratsnlp.nlpbook.training.saving import BestCheckpoint, checkpoint_io, on_drive, tell_places
 from ratsnlp.nlpbook.training.stuck import StuckLoss
 from ratsnlp.nlpbook.training.task import Task
@@ -100,19 +100,6 @@ def refuse_unknown_metric(task: Task) -> None:
         raise ArgumentError(
             f"monitor names {task.args.monitor_metric!r}, which {type(task).__name__} does not log; "
             f"it logs {', '.join(known)}"
-        )
-
-
-def refuse_fork(args: TrainArguments) -> None:
-    """Refuse to fork a notebook whose kernel has used a GPU already: the forked processes could not use it.
-
-    Raises:
-        ArgumentError: That is so.
-    """
-    if args.strategy == "ddp_notebook" and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        raise ArgumentError(
-            "strategy='ddp_notebook' forks this notebook's kernel, but the kernel has used a GPU already, and forked "
-            "processes cannot. Restart the kernel, and put nothing on a GPU before fit()"
         )
 
 
@@ -242,55 +229,3 @@ def build_loggers(folder: Path) -> list[Logger]:
     """Return the CSV and the TensorBoard logger. Drive is slow for small writes: logs of a folder there stay local."""
     root = platformdirs.user_cache_path("ratsnlp") / "logs" / folder.name if on_drive(folder) else folder / "logs"
     return [CSVLogger(root, name=None), TensorBoardLogger(root, name=None)]
-
-
-def select_hardware(args: TrainArguments) -> dict[str, Any]:
-    """Return the trainer's accelerator, devices, strategy and precision."""
-    tpu = bool(XLAAccelerator.is_available())
-    if args.tpu_cores and not tpu:
-        logger.warning("tpu_cores=%d, but there is no TPU here; training on what there is", args.tpu_cores)
-    accelerator = "tpu" if tpu and args.tpu_cores else "gpu" if torch.cuda.is_available() else "auto"
-    if accelerator == "tpu":
-        devices: Any = 1 if args.tpu_cores == 1 else "auto"  # XLA takes one core or all of them
-    else:
-        devices = args.devices or "auto"
-    return {
-        "accelerator": accelerator,
-        "devices": devices,
-        "num_nodes": args.num_nodes,
-        "strategy": args.strategy,
-        "precision": select_precision(args, accelerator),
-    }
-
-
-def select_precision(args: TrainArguments, accelerator: str) -> Any:
-    """Return Lightning's name of the precision. Weights stay float32 except on XLA, which knows no mixed mode."""
-    wanted = "16" if args.fp16 else args.precision
-    if wanted == "auto" and accelerator == "gpu" and args.strategy == "ddp_notebook":
-        logger.info("ddp_notebook trains in float32: asking a GPU what it is good at uses it; or give precision='bf16'")
-        wanted = "32"
-    if wanted == "auto":
-        wanted = "bf16" if bf16_is_faster(accelerator) else "32"
-    if wanted == "32":
-        return "32-true"
-    if accelerator == "tpu":
-        return "bf16-true"
-    if wanted == "16" and accelerator != "gpu":
-        logger.info("float16 needs a GPU; training in bfloat16")
-        wanted = "bf16"
-    return f"{wanted}-mixed"
-
-
-def bf16_is_faster(accelerator: str) -> bool:
-    """Tell whether this hardware multiplies bfloat16 matrices faster than float32 ones."""
-    if accelerator == "gpu":
-        return torch.cuda.get_device_capability() >= (8, 0)
-    if accelerator == "tpu":
-        return True
-    return cpu_has_bf16()
-
-
-def cpu_has_bf16() -> bool:
-    """Tell whether the processor has bfloat16 instructions (AVX512-BF16 or AMX)."""
-    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for it before 2.13
-    return any(getattr(torch.cpu, probe, bool)() for probe in probes)
