@@ -3,6 +3,7 @@
 import ast
 import itertools
 import json
+import math
 import os
 import re
 import signal
@@ -37,6 +38,7 @@ from notebook_runner import (
     run_script,
     warnings_shown,
 )
+from ratsnlp.nlpbook.data.batches import fitting_multiple
 
 EXAMPLES = ROOT / "examples"
 CONFIG = EXAMPLES / "classification.yaml"
@@ -307,10 +309,11 @@ def test_train_notebook_shows_a_feature_and_a_batch(train_notebook):
     assert table[-1] == "label 1: 긍정 (positive)"
     assert "<td style=" in result(train_notebook, "feature-tokens", "text/html")
     shapes = dict(line.split(" ", 1) for line in printed(train_notebook, "batch").splitlines())
+    longest = math.ceil(30 / fitting_multiple()) * fitting_multiple()
     assert shapes == {
-        "input_ids": "(4, 32)",
-        "attention_mask": "(4, 32)",
-        "token_type_ids": "(4, 32)",
+        "input_ids": f"(4, {longest})",
+        "attention_mask": f"(4, {longest})",
+        "token_type_ids": f"(4, {longest})",
         "labels": "(4,)",
     }
 

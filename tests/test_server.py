@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -55,6 +56,20 @@ def test_a_cell_that_runs_again_finds_its_own_server_on_the_next_port(app, other
         assert first.port == second.port
         assert repr(first).endswith("(closed)>")
         assert fetch(f"{second.url}/visitor")["address"] == "127.0.0.1"
+
+
+def test_a_page_closes_though_its_thread_is_awake_before_it_is_woken(app, monkeypatch):
+    with serve(app, block=False) as server:
+        wake = server._waitress.trigger._physical_pull
+
+        def wake_slowly():
+            wake()
+            time.sleep(0.1)  # the thread runs what it finds to do, before it is woken for it
+            wake()
+
+        monkeypatch.setattr(server._waitress.trigger, "_physical_pull", wake_slowly)
+        server.close()
+        assert repr(server).endswith("(closed)>")
 
 
 def test_a_named_port_that_is_taken_is_an_error(app, other_program):

@@ -96,10 +96,22 @@ class Server:
                 self._waitress.trigger.pull_trigger(lambda: waitress.wasyncore.dispatcher.close(self._waitress))
                 self._waitress.task_dispatcher.shutdown()
                 self._wait_until_sent()
-                self._waitress.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(self._channels))
+                self._close_channels()
                 self._ended.wait()
             if _running.get(self.port) is self:
                 del _running[self.port]
+
+    def _close_channels(self) -> None:
+        """Let the server's thread close all that is open, the trigger too, but not before the trigger is pulled."""
+        pulled = threading.Event()
+
+        def close() -> None:
+            # the thread may be awake already, and run this while the trigger's pipe is still to be written to
+            pulled.wait()
+            waitress.wasyncore.close_all(self._channels)
+
+        self._waitress.trigger.pull_trigger(close)
+        pulled.set()
 
     def _run(self) -> None:
         try:
