@@ -39,7 +39,6 @@ EXPECTED_WARNINGS = (
     "The number of training batches .* is smaller than the logging interval",
     "Starting from v1.9.0, `tensorboardX` has been removed",
     ".* attention defaults to a non-deterministic algorithm",  # on a GPU; its last digits may differ from run to run
-    ".* Attention defaults to a non-deterministic algorithm",
 )
 
 
