@@ -16,10 +16,10 @@ from pathlib import Path
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, BertTokenizer
 
-from ratsnlp.nlpbook.josa import cut_josa
-from ratsnlp.nlpbook.metrics import korquad_exact_match, korquad_f1
 from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QADataset, QATrainArguments
 from ratsnlp.nlpbook.qa.dataset import NO_ANSWER
+from ratsnlp.nlpbook.qa.josa import cut_josa
+from ratsnlp.nlpbook.qa.metrics import korquad_exact_match, korquad_f1
 
 TUNED_ARTICLES = 110
 

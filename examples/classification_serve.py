@@ -3,11 +3,7 @@
 import os
 
 from ratsnlp import nlpbook
-from ratsnlp.nlpbook.classification import (
-    ClassificationDeployArguments,
-    ClassificationPredictor,
-    get_web_service_app,
-)
+from ratsnlp.nlpbook.classification import ClassificationDeployArguments, ClassificationPredictor, get_web_service_app
 
 if __name__ == "__main__":
     args = nlpbook.load_arguments(ClassificationDeployArguments)

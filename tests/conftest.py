@@ -217,7 +217,7 @@ def open_page(browser):
 
     The tab knows its `.server`, and records `.errors` (the console's) and `.addresses` (what it asked for).
     """
-    from ratsnlp.nlpbook.serving.web import serve
+    from ratsnlp.nlpbook.serving.app import serve
 
     with ExitStack() as opened:
 

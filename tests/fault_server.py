@@ -13,7 +13,7 @@ from unittest import mock
 import httpx2
 
 from ratsnlp.nlpbook.data import catalog, download
-from ratsnlp.nlpbook.data.fetch import Patience
+from ratsnlp.nlpbook.data.download import Patience
 from ratsnlp.nlpbook.errors import DownloadError
 
 MIB = 1 << 20

@@ -22,10 +22,10 @@ from ratsnlp.nlpbook import pipeline as verbs
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.classification import NsmcCorpus
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
-from ratsnlp.nlpbook.inference import golden
+from ratsnlp.nlpbook.inference import golden_answers
 from ratsnlp.nlpbook.models import place_labels
 from ratsnlp.nlpbook.paircls import KlueNLICorpus
-from test_own_data import write_reviews
+from samples import write_reviews
 
 NAMES = ("부정", "긍정")
 
@@ -167,7 +167,7 @@ def test_what_is_in_the_way_is_kept(reviewer, exported, copy, tmp_path, call):
 
 def test_a_failed_export_leaves_what_was_there(reviewer, copy, monkeypatch):
     before = {path.name: path.read_bytes() for path in copy.iterdir()}
-    monkeypatch.setattr(golden, "alike", lambda expected, found: False)
+    monkeypatch.setattr(golden_answers, "alike", lambda expected, found: False)
     with pytest.raises(CheckpointError, match=r"copy\.partial does not answer as the checkpoint does: asked '"):
         nlpbook.export(reviewer, copy, overwrite=True)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
@@ -257,7 +257,7 @@ def test_training_goes_on_from_an_exported_folder_with_its_head(exported, copy, 
     swap_labels(copy)
     for folder, flipped in ((exported, False), (copy, True)):
         args = make_args(pretrained_model_name=str(folder), max_seq_length=48)
-        model = verbs.load_model(verbs.RECIPES["classification"], args, NsmcCorpus())
+        model = verbs.load_model(verbs.TASKS["classification"], args, NsmcCorpus())
         stored = BertForSequenceClassification.from_pretrained(folder).classifier.weight
         assert torch.equal(model.classifier.weight, stored.flip(0) if flipped else stored)
         assert model.config.id2label == {0: "0", 1: "1"}

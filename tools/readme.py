@@ -12,18 +12,14 @@ import re
 import sys
 from pathlib import Path
 
+from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.evaluation.published import SPLITS, figures_for
-from ratsnlp.nlpbook.recipes import RECIPES
 from ratsnlp.nlpbook.settings import settings_of
+from ratsnlp.nlpbook.tasks import TASKS
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 ADDRESS = (ROOT / "tools" / "address.txt").read_text(encoding="utf-8").strip()
-TASKS = {
-    "classification": ("Document classification", "문서 분류"),
-    "paircls": ("Pair classification (NLI)", "문장 쌍 분류"),
-    "qa": ("Question answering", "질의응답"),
-}
 TOPICS = {
     "classification_by_hand": (
         "The training loop by hand, and why one stayed at 0.50",
@@ -54,13 +50,14 @@ READMES = {
 
 def settings_table() -> str:
     """Return the settings that all tasks share, then what a task adds, one row each."""
-    classes = {name: settings_of(recipe.load("arguments")) for name, recipe in RECIPES.items()}
+    classes = {name: settings_of(spec.load("arguments")) for name, spec in TASKS.items()}
     rows = ["| setting | default | what it does |", "|---|---|---|"]
-    for setting in classes["classification"].values():
+    shared = settings_of(TrainArguments)
+    for setting in shared.values():
         rows.append(table_row(setting.name, setting.default, setting.help))
     for name, settings in classes.items():
         for setting in settings.values():
-            if setting.name not in classes["classification"]:
+            if setting.name not in shared:
                 rows.append(table_row(setting.name, setting.default, f"({name}) {setting.help}"))
     return "\n".join(rows)
 
@@ -73,9 +70,9 @@ def table_row(name: str, default: str, text: str) -> str:
 def notebooks_table(korean: bool, folder: str) -> str:
     """Return the notebooks by task, then those on one topic, each with a badge that opens it in Colab."""
     rows = [table_head(TASK_HEADS[korean])]
-    for name, titles in TASKS.items():
-        pair = [cell for step in ("train", "deploy") for cell in notebook_cells(f"{name}_{step}", folder)]
-        rows.append(f"| {' | '.join((titles[korean], *pair))} |")
+    for spec in TASKS.values():
+        pair = [cell for name in spec.notebooks for cell in notebook_cells(name, folder)]
+        rows.append(f"| {' | '.join((spec.page.title if korean else spec.title, *pair))} |")
     rows += ["", table_head(TOPIC_HEADS[korean])]
     for name, titles in TOPICS.items():
         if (NOTEBOOKS / f"{name}.ipynb").exists():

@@ -10,12 +10,14 @@ from typing import Any
 import click
 
 from ratsnlp import __version__
+from ratsnlp.nlpbook.arguments import Limits
 from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
-from ratsnlp.nlpbook.recipes import RECIPES, Recipe
-from ratsnlp.nlpbook.serving.limits import Limits
 from ratsnlp.nlpbook.settings import Arguments, build_options, merge_settings
+from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 
 USER_MISTAKE = 2
+DEMO = next(iter(TASKS))
+"""The task of the shortest demo."""
 
 
 def main() -> None:
@@ -43,20 +45,20 @@ def check() -> None:
     """Check, before a training, that all fits: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...]."""
 
 
-def read_settings(name: str, recipe: Recipe, config: str | None, flags: dict[str, Any]) -> Any:
+def read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) -> Any:
     """Return the settings of a task, from a file and from flags."""
     return merge_settings(
-        recipe.load("arguments"),
+        spec.load("arguments"),
         config,
         flags,
-        downstream_task_name=recipe.task_name,
-        downstream_corpus_name=next(iter(recipe.corpora)),
-        downstream_model_dir=f"checkpoint-{name}",
+        downstream_task_name=spec.task_name,
+        downstream_corpus_name=spec.default_corpus,
+        downstream_model_dir=f"checkpoint-{spec.name}",
     )
 
 
-def build_train_command(name: str, recipe: Recipe) -> click.Command:
-    """Return `ratsnlp train NAME`, with one option for each setting of the task."""
+def build_train_command(spec: TaskSpec) -> click.Command:
+    """Return `ratsnlp train TASK`, with one option for each setting of the task."""
 
     def run(config: str | None, restart: bool, **flags: Any) -> None:
         from ratsnlp.nlpbook import pipeline
@@ -64,29 +66,29 @@ def build_train_command(name: str, recipe: Recipe) -> click.Command:
 
         show_messages()
         start = time.perf_counter()
-        best = pipeline.train(name, read_settings(name, recipe, config, flags), restart)
+        best = pipeline.train(spec.name, read_settings(spec, config, flags), restart)
         tell_result(best, time.perf_counter() - start)
 
-    help_text = f"Train {recipe.task_name}. CONFIG is a JSON or YAML file of settings; flags win over it."
-    restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start anew")
-    return LazyTaskCommand(name, recipe=recipe, callback=run, help=help_text, more=[restart])
+    help_text = f"Train {spec.task_name}. CONFIG is a JSON or YAML file of settings; flags win over it."
+    restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
+    return LazyTaskCommand(spec, callback=run, help=help_text, more=[restart])
 
 
-def build_check_command(name: str, recipe: Recipe) -> click.Command:
-    """Return `ratsnlp check NAME`, with the settings of `ratsnlp train NAME`."""
+def build_check_command(spec: TaskSpec) -> click.Command:
+    """Return `ratsnlp check TASK`, with the settings of `ratsnlp train TASK`."""
 
     def run(config: str | None, **flags: Any) -> None:
         from ratsnlp.nlpbook import pipeline
         from ratsnlp.nlpbook.logs import show_messages
 
         show_messages()
-        report = pipeline.check_task(name, read_settings(name, recipe, config, flags))
+        report = pipeline.check_task(spec.name, read_settings(spec, config, flags))
         click.echo(str(report))
         if report.errors:
             raise CheckError(f"{len(report.errors)} of these findings would refuse the training")
 
-    help_text = f"Check what `ratsnlp train {name}` would train with the same CONFIG and flags, and train nothing."
-    return LazyTaskCommand(name, recipe=recipe, callback=run, help=help_text)
+    help_text = f"Check what `ratsnlp train {spec.name}` would train with the same CONFIG and flags, and train nothing."
+    return LazyTaskCommand(spec, callback=run, help=help_text)
 
 
 class LazyTaskCommand(click.Command):
@@ -94,33 +96,32 @@ class LazyTaskCommand(click.Command):
 
     def __init__(
         self,
-        name: str,
+        spec: TaskSpec,
         *,
-        recipe: Recipe,
         callback: Callable[..., Any],
         help: str,
         more: Sequence[click.Parameter] = (),
     ):
-        super().__init__(name, callback=callback, help=help, no_args_is_help=False)
-        self.recipe, self.more = recipe, more
+        super().__init__(spec.name, callback=callback, help=help, no_args_is_help=False)
+        self.spec, self.more = spec, more
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Return CONFIG, the command's own options, and one option for each setting."""
         if not self.params:
             config = click.Argument(["config"], required=False)
-            self.params = [config, *self.more, *build_options(self.recipe.load("arguments"))]
+            self.params = [config, *self.more, *build_options(self.spec.load("arguments"))]
         return super().get_params(ctx)
 
 
-for task_name, task_recipe in RECIPES.items():
-    train.add_command(build_train_command(task_name, task_recipe))
-    check.add_command(build_check_command(task_name, task_recipe))
+for task_spec in TASKS.values():
+    train.add_command(build_train_command(task_spec))
+    check.add_command(build_check_command(task_spec))
 
 
 def tell_result(best: Path, seconds: float) -> None:
     """Say what came out of a training, and what to do with it."""
     from ratsnlp.nlpbook.checkpoints import read_description
-    from ratsnlp.nlpbook.logs import is_first_process
+    from ratsnlp.nlpbook.environment import is_first_process
 
     if not is_first_process():
         return
@@ -148,7 +149,6 @@ FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)
 @FOLDER
 @click.option("--downstream_corpus_root_dir", help="where the corpus is now  [default: as at training]")
 @click.option("--mode", default="test", help="split to score", show_default=True)
-@click.option("--hypothesis_only", is_flag=True, help="pairs: also score a classifier that never sees the premise")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "32", "bf16"]),
@@ -157,13 +157,19 @@ FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)
     help="bf16: bfloat16, auto: that where the hardware is faster with it; scores may move in the last digit",
 )
 def evaluate(
-    folder: Path, downstream_corpus_root_dir: str | None, mode: str, hypothesis_only: bool, precision: Any
+    folder: Path, downstream_corpus_root_dir: str | None, mode: str, precision: Any, **baselines: bool
 ) -> None:
     """Score a trained model on a split, and write DIR/evaluation."""
     from ratsnlp.nlpbook import pipeline
 
-    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, hypothesis_only, precision)))
+    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, precision=precision, **baselines)))
     tell_written(folder / "evaluation")
+
+
+for task_spec in TASKS.values():
+    evaluate.params += [
+        click.Option([f"--{name}"], is_flag=True, help=baseline.help) for name, baseline in task_spec.baselines.items()
+    ]
 
 
 def tell_written(folder: Path) -> None:
@@ -192,9 +198,9 @@ def compare(first: Path, second: Path, folder: Path | None) -> None:
 @click.option("--force_download", is_flag=True, help="fetch even what is in place")
 def download(corpus: str | None, root: str | None, force_download: bool) -> None:
     """Fetch a published corpus, resuming what broke off; without CORPUS, list what there is."""
-    from ratsnlp.nlpbook.arguments import CORPUS_ROOT
     from ratsnlp.nlpbook.data.catalog import describe_catalog
     from ratsnlp.nlpbook.data.download import download_corpus
+    from ratsnlp.nlpbook.environment import CORPUS_ROOT
     from ratsnlp.nlpbook.logs import show_messages
 
     if corpus is None:
@@ -270,12 +276,12 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
 
 
 @command.command()
-@click.argument("task", type=click.Choice(tuple(RECIPES)), default="classification")
+@click.argument("task", type=click.Choice(tuple(TASKS)), default=DEMO)
 @click.option("--folder", type=click.Path(path_type=Path), help="model folder; default: demo-model, demo-model-TASK")
 @click.option("--serve", "opens_page", is_flag=True, help="open the page at the end")
 def demo(task: str, folder: Path | None, opens_page: bool) -> None:
     """Fine-tune the built-in model on a built-in corpus, score it, let it answer: offline, in a minute or two."""
     from ratsnlp.nlpbook.demo import run_demo
 
-    usual = "demo-model" if task == "classification" else f"demo-model-{task}"
+    usual = "demo-model" if task == DEMO else f"demo-model-{task}"
     run_demo(task, folder or Path(usual), opens_page)

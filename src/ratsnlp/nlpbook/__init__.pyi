@@ -1,17 +1,18 @@
 from . import classification, metrics, paircls, qa
 from .builtin import builtin_corpus, builtin_model
 from .classification.corpus import TableCorpus
-from .data.batches import data_collator
+from .classification.predictor import explain
+from .data.dataset import data_collator
 from .data.download import download_downstream_dataset
-from .data.loaders import get_dataloaders
+from .data.sampler import get_dataloaders
+from .display import show_confusion, show_features, show_history, show_lengths
 from .evaluation.comparison import compare
 from .exporting import export
-from .inference.explain import explain
 from .logs import logger, set_logger
 from .pipeline import evaluate, load_predictor, train
+from .qa.display import show_windows
 from .serving.server import run_with_ngrok, serve
 from .settings import load_arguments
-from .showing import show_confusion, show_features, show_history, show_lengths, show_windows
 from .training.check import check
 from .training.trainer import get_trainer, set_seed
 

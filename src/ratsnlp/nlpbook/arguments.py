@@ -1,18 +1,12 @@
 """The settings of every task: one base for training, one for deploying. A task adds only its differences."""
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import platformdirs
-
 from ratsnlp.nlpbook.builtin import BUILTIN_MODEL, builtin_model
+from ratsnlp.nlpbook.environment import CORPUS_ROOT
 from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg
-
-IN_COLAB = "COLAB_RELEASE_TAG" in os.environ
-CORPUS_ROOT = "/content/Korpora" if IN_COLAB else str(platformdirs.user_cache_path("ratsnlp") / "corpora")
 
 Count = Annotated[int, AtLeast(1)]
 
@@ -45,9 +39,15 @@ class TrainArguments(ModelArguments):
     downstream_task_name: str = arg("document-classification", "what is learnt; the model folder remembers it")
     downstream_corpus_name: str | None = arg(None, "corpus to read, for example nsmc")
     downstream_corpus_root_dir: str = arg(
-        CORPUS_ROOT, "folder that holds one folder per corpus", shown="/content/Korpora on Colab, else the user cache"
+        CORPUS_ROOT,
+        "folder that holds one folder per corpus",
+        shown="/content/Korpora on Colab, else the user cache",
+        local=True,
+        effect=False,
     )
-    downstream_model_dir: str | None = arg(None, "folder to which checkpoints, curves and scores go")
+    downstream_model_dir: str | None = arg(
+        None, "folder to which checkpoints, curves and scores go", local=True, effect=False
+    )
     max_seq_length: Annotated[int, AtLeast(4)] = arg(128, "tokens per example, [CLS] and [SEP] included")
     save_top_k: Count = arg(1, "how many of the best checkpoints to keep")
     monitor: str = arg(
@@ -55,17 +55,19 @@ class TrainArguments(ModelArguments):
         "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1', or 'max epoch': the last",
     )
     seed: Annotated[int, Range(0, 2**32 - 1)] | None = arg(None, "same seed, same run")
-    overwrite_cache: bool = arg(False, "make the features anew even where a fitting file exists")
-    force_download: bool = arg(False, "fetch the corpus even where it is already in place")
+    overwrite_cache: bool = arg(
+        False, "make the features anew even where a fitting file exists", local=True, effect=False
+    )
+    force_download: bool = arg(False, "fetch the corpus even where it is already in place", local=True, effect=False)
     test_mode: bool = arg(False, "rehearse: a few batches of one epoch, everything saved as in a full run")
     learning_rate: Annotated[float, Range(0, open_low=True)] = arg(5e-5, "highest learning rate of the schedule")
     epochs: Count = arg(3, "passes over the training data")
     batch_size: Count = arg(32, "examples per step and device")
     cpu_workers: Annotated[int, AtLeast(0)] = arg(
-        0, "loader processes; 0 reads in the main one: features are memory-mapped"
+        0, "loader processes; 0 reads in the main one: features are memory-mapped", local=True, effect=False
     )
     fp16: bool = arg(False, "half precision: float16 on a GPU, bfloat16 on a TPU or CPU")
-    tpu_cores: Annotated[int, AtLeast(0)] = arg(0, "TPU cores to use where there is a TPU")
+    tpu_cores: Annotated[int, AtLeast(0)] = arg(0, "TPU cores to use where there is a TPU", local=True)
 
     scheduler: Literal["exponential", "linear", "cosine", "constant"] = arg(
         "exponential", "learning rate over time; exponential: x 0.9 after each epoch"
@@ -101,19 +103,26 @@ class TrainArguments(ModelArguments):
         None, "train on the first rows only; validation comes from the rows after them"
     )
     train_file: str | None = arg(
-        None, "own training file: in the corpus's format, or a table (CSV, TSV, JSON, XLSX) with labels of its own"
+        None,
+        "own training file: in the corpus's format, or a table (CSV, TSV, JSON, XLSX) with labels of its own",
+        file=True,
     )
-    validation_file: str | None = arg(None, "own validation file; default: rows held out of train")
-    test_file: str | None = arg(None, "own test file; default for an own table: rows held out of it")
+    validation_file: str | None = arg(None, "own validation file; default: rows held out of train", file=True)
+    test_file: str | None = arg(None, "own test file; default for an own table: rows held out of it", file=True)
     feature_cache_dir: str | None = arg(
-        None, "folder for feature files; default: beside the corpus where writable, else the user cache"
+        None,
+        "folder for feature files; default: beside the corpus where writable, else the user cache",
+        local=True,
+        effect=False,
     )
     text_column: str | None = arg(
-        None, "own table: its column of texts; default: told by its name or contents, or asked"
+        None, "own table: its column of texts; default: told by its name or contents, or asked", column=True
     )
-    pair_column: str | None = arg(None, "own table: its column of second texts, where pairs are learnt")
-    label_column: str | None = arg(None, "own table: its column of labels; default: as text_column")
-    skip_bad_rows: bool = arg(False, "own table: leave out rows that cannot be used, instead of refusing the file")
+    pair_column: str | None = arg(None, "own table: its column of second texts, where pairs are learnt", column=True)
+    label_column: str | None = arg(None, "own table: its column of labels; default: as text_column", column=True)
+    skip_bad_rows: bool = arg(
+        False, "own table: leave out rows that cannot be used, instead of refusing the file", column=True
+    )
 
     def __post_init__(self) -> None:
         """Check the settings and find the model.
@@ -159,7 +168,7 @@ class DeployArguments(ModelArguments):
     max_seq_length: Annotated[int, AtLeast(4)] | None = arg(None, "tokens per example; default: as trained, else 128")
     downstream_model_checkpoint_path: str | None = arg(None, "older name of downstream_model_checkpoint_fpath")
 
-    as_trained: ClassVar[Mapping[str, Any]] = {"pretrained_model_name": None, "max_seq_length": 128}
+    as_trained: ClassVar[dict[str, Any]] = {"pretrained_model_name": None, "max_seq_length": 128}
     """Settings that are as at training where left out, each with its value where the checkpoint does not tell."""
 
     def __post_init__(self) -> None:
@@ -194,3 +203,27 @@ class DeployArguments(ModelArguments):
         if not names and not self.downstream_model_dir:
             found.append("give downstream_model_dir (a model folder) or downstream_model_checkpoint_fpath (one file)")
         return found
+
+
+CHARACTER_BYTES = 12  # of one character in JSON at most: an emoji written as \ud83d\ude00
+SPARE_BYTES = 4096  # for the JSON around the texts
+SPARE_THREADS = 16  # for the page, its health and its refusals while every question allowed is pending
+
+
+@dataclass(kw_only=True)
+class Limits(Arguments):
+    """Limits of a page. Given to `get_web_service_app` by name, and to `ratsnlp serve` as flags."""
+
+    max_text_length: Annotated[int, AtLeast(1)] = arg(10_000, "characters in one text of a question")
+    max_pending: Annotated[int, AtLeast(1)] = arg(48, "questions that may wait or be answered at a time")
+    max_seconds: Annotated[float, Range(0, open_low=True)] = arg(60.0, "seconds a question may take, waiting included")
+    max_batch: Annotated[int, AtLeast(1)] = arg(32, "questions that are answered together")
+
+    def body_bytes(self, texts: int) -> int:
+        """Return the size of a request with that many texts at most."""
+        return CHARACTER_BYTES * self.max_text_length * texts + SPARE_BYTES
+
+    @property
+    def threads(self) -> int:
+        """Server threads with which refusals and health still get through when all pending places are taken."""
+        return self.max_pending + SPARE_THREADS

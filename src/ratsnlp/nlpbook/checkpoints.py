@@ -13,20 +13,49 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ratsnlp.nlpbook.environment import cache_folder
 from ratsnlp.nlpbook.errors import CheckpointError
-from ratsnlp.nlpbook.old_checkpoints import OLD_CLASSES, is_old_buffer
+from ratsnlp.nlpbook.model_folder import ModelFolder, held_in, write_whole
+from ratsnlp.nlpbook.models import load_pretrained, order_head
+
+OLD_BUFFERS = re.compile(r"embeddings\.position_ids$|\.h\.\d+\.attn\.(masked_)?bias$")
+"""Constants that earlier versions of transformers stored among the weights of BERT's and GPT-2's kind."""
+
+
+class OldObject:
+    """Stands for an object of an earlier version: has its values as attributes, and none of its code."""
+
+
+OLD_CLASSES: list[Any] = [
+    *(
+        (OldObject, f"ratsnlp.nlpbook.{task}.arguments.{prefix}{use}Arguments")
+        for task, prefix in {
+            "classification": "Classification",
+            "qa": "QA",
+            "ner": "NER",
+            "generation": "Generation",
+        }.items()
+        for use in ("Train", "Deploy")
+    ),
+    (OldObject, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
+    (OldObject, "pytorch_lightning.callbacks.early_stopping.EarlyStopping"),
+]
+"""The classes that a checkpoint of 1.x may name, as `torch.serialization.safe_globals` takes them."""
+
+
+def is_old_buffer(name: str) -> bool:
+    """Tell whether a weight's name is that of a constant which models no longer store."""
+    return OLD_BUFFERS.search(name) is not None
+
 
 logger = logging.getLogger("ratsnlp")
-
 KEY = "ratsnlp"
 PREFIX = "model."
-LAST = "last.ckpt"
 
 
 def describe_model(
@@ -117,22 +146,13 @@ def make_readable(path: Path) -> Path:
         return path
     about = path.stat()
     key = hashlib.sha256(f"{path.absolute()} {about.st_size} {about.st_mtime_ns}".encode()).hexdigest()[:16]
-    copy = platformdirs.user_cache_path("ratsnlp") / "old-checkpoints" / key / path.name
+    copy = cache_folder("old-checkpoints", key, path.name)
     if not copy.exists():
         logger.info("%s is of an earlier version; a copy that today's torch.load reads: %s", path, copy)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        partial = copy.with_name(f"{copy.name}.partial")
-        told: dict[str, Any] = {name: raw[name] for name in ("epoch", "global_step") if name in raw}
-        torch.save(told | {"state_dict": weights}, partial)
-        partial.replace(copy)
+        kept: dict[str, Any] = {name: raw[name] for name in ("epoch", "global_step") if name in raw}
+        write_whole(copy, lambda partial: torch.save(kept | {"state_dict": weights}, partial))
     return copy
-
-
-def held_in(folder: Path) -> str:
-    """Say what a folder holds, for an error message."""
-    if not folder.is_dir():
-        return f"the folder {folder} does not exist"
-    return f"in {folder}: {', '.join(sorted(path.name for path in folder.iterdir())[:10]) or 'nothing'}"
 
 
 def select_checkpoint(folder: str | Path) -> Path:
@@ -146,9 +166,7 @@ def select_checkpoint(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     ranked = []
-    for path in sorted(folder.glob("*.ckpt")):
-        if path.name.startswith(LAST.removesuffix(".ckpt")):
-            continue
+    for path in ModelFolder(folder).checkpoints:
         try:
             ranked.append((rank(path), path))
         except CheckpointError as error:
@@ -229,3 +247,53 @@ def restore_model(model_class: Any, path: str | Path, config: PretrainedConfig) 
         raise CheckpointError(f"the weights in {path} do not fit a {type(model).__name__}: {error}") from None
     model.train(False)
     return model
+
+
+def find_fine_tuned(place: str | Path) -> Path:
+    """Return a checkpoint file or an exported folder as it is given, and of a model folder the best checkpoint.
+
+    Raises:
+        CheckpointError: There is no checkpoint to choose.
+    """
+    given = str(place).endswith(".ckpt") or ModelFolder(place).is_exported
+    return Path(place) if given else select_checkpoint(place)
+
+
+def describe_fine_tuned(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint file, or an exported folder, says about itself.
+
+    Raises:
+        CheckpointError: It cannot be read, or says nothing.
+    """
+    described = ModelFolder(path).read_note() if path.is_dir() else read_description(path)
+    if not described:
+        raise CheckpointError(
+            f"{path} does not say what it is: no task, labels or config in it. Build the model by hand."
+        )
+    return described
+
+
+def restore(
+    path: Path, described: Mapping[str, Any], model_class: Any, tokenizer: PreTrainedTokenizerBase | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return a fine-tuned model, in evaluation mode and float32, and its tokenizer.
+
+    Args:
+        path: A checkpoint file, or an exported folder.
+        described: What it says about itself.
+        model_class: transformers' class that builds the model.
+        tokenizer: Only for a checkpoint that holds none.
+
+    Raises:
+        CheckpointError: Weights and config do not fit each other, or there is no tokenizer.
+        ModelLoadError: An exported folder lacks a file, or one is damaged.
+    """
+    if not path.is_dir():
+        model = restore_model(model_class, path, restore_config(described))
+        return model, tokenizer or restore_tokenizer(described)
+    try:
+        model = load_pretrained(model_class.from_pretrained, str(path), dtype=torch.float32)
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights in {path} do not fit its config.json: {error}") from None
+    order_head(model, described["labels"], described["label_names"])
+    return model.train(False), tokenizer or load_pretrained(AutoTokenizer.from_pretrained, str(path))

@@ -2,23 +2,83 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from ratsnlp.nlpbook.fonts import drawable, with_hangul
-from ratsnlp.nlpbook.settings import in_notebook
+from ratsnlp.nlpbook.environment import in_notebook
+from ratsnlp.nlpbook.model_folder import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+P = ParamSpec("P")
+R = TypeVar("R")
+SYSTEM_FONTS = (
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "AppleGothic",
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+)
+BUILTIN_FONT = Path(str(files("ratsnlp.nlpbook.builtin"))) / "fonts" / "RatsnlpHangul.ttf"
+"""Colab and most servers have no Hangul font. This one holds the 2,350 usual syllables; tools/font.py makes it."""
+
+
+@cache
+def hangul_font() -> str:
+    """Return the name of a font that knows Hangul, registered with matplotlib."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    found = next((name for name in SYSTEM_FONTS if name in installed), None)
+    return found or register_builtin_font()
+
+
+def register_builtin_font() -> str:
+    """Make matplotlib know the font that comes with the package, and return its name."""
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(BUILTIN_FONT)
+    return font_manager.get_font(BUILTIN_FONT).family_name
+
+
+def with_hangul(draw: Callable[P, R]) -> Callable[P, R]:
+    """Make a drawing function use the Hangul font, falling back to matplotlib's own for signs that it lacks."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+        import matplotlib as mpl
+
+        with mpl.rc_context({"font.family": [hangul_font(), "DejaVu Sans"]}):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@cache
+def drawable_characters(hangul: str) -> frozenset[str]:
+    """Return the characters that the fonts of the pictures have, given the Hangul font."""
+    from matplotlib import font_manager
+
+    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in (hangul, "DejaVu Sans")]
+    return frozenset(chr(code) for font in fonts for code in font.get_charmap())
+
+
+def drawable(texts: Sequence[str]) -> list[str]:
+    """Return the texts with `?` for what no font has."""
+    known = drawable_characters(hangul_font())
+    return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
+
+
 WRITTEN_LABELS = 20
 NAMED_LABELS = 60
 """Up to so many labels a confusion matrix has counts written in its cells, and names at its sides."""
-
 History = dict[str, tuple[list[float], list[float]]]
 """Metric name -> (optimizer steps, values)."""
 
@@ -47,9 +107,7 @@ def new_figure(width: float = 6.4, height: float = 4.0, columns: int = 1) -> tup
 @with_hangul
 def save_figure(figure: "Figure", path: Path) -> Path:
     """Write the figure as a PNG, whole or not at all."""
-    partial = path.with_suffix(".partial.png")
-    figure.savefig(partial, dpi=120)
-    return partial.replace(path)
+    return write_whole(path, lambda partial: figure.savefig(partial, dpi=120, format="png"))
 
 
 def show_in_notebook(figure: "Figure") -> None:
@@ -148,45 +206,57 @@ def draw_lengths(lengths: np.ndarray, max_seq_length: int) -> "Figure":
 
 
 @with_hangul
-def draw_windows(windows: Sequence[tuple[int, int]], answer: tuple[int, int]) -> "Figure":
-    """Draw the stretch of a passage that each window holds, and where in the passage the answer is.
+def draw_calibration(calibration: Mapping[str, Any]) -> "Figure":
+    """Draw the reliability diagram: the share that came true over the probability promised, and how often it was.
 
     Args:
-        windows: The characters that each window holds, half-open, in order.
-        answer: The answer's characters, half-open. Windows that hold all of it are dark.
+        calibration: What `calibration.measure_calibration` found; `ece` and `bins` are used.
     """
-    figure, (axes,) = new_figure(8, 1.4 + 0.28 * len(windows))
-    for number, (start, end) in enumerate(windows):
-        holds = start <= answer[0] and answer[1] <= end
-        axes.barh(number, end - start, left=start, height=0.7, color="tab:blue" if holds else "lightsteelblue")
-    axes.axvspan(*answer, color="tab:red", alpha=0.6, label="answer")
-    axes.set_yticks(range(len(windows)))
-    axes.set_ylim(len(windows) - 0.4, -0.6)
-    axes.set(xlabel="characters of the passage", ylabel="window", title="dark: windows that hold the answer")
-    axes.legend(loc="lower left")
+    figure, (kept, often) = new_figure(9.6, 4.2, columns=2)
+    rows = calibration["bins"]
+    middles = [(row["low"] + row["high"]) / 2 for row in rows]
+    kept.bar(
+        middles,
+        [row["right"] for row in rows],
+        width=0.9 * (rows[0]["high"] - rows[0]["low"]),
+        color="tab:blue",
+        label="right",
+    )
+    kept.plot([0, 1], [0, 1], linestyle="--", color="black", label="as promised")
+    kept.plot(
+        [row["confidence"] for row in rows], [row["right"] for row in rows], "o", color="tab:orange", markersize=4
+    )
+    kept.set(
+        xlabel="probability given", ylabel="share right", title=f"calibration error (ECE) {calibration['ece']:.4f}"
+    )
+    kept.set(xlim=(0, 1), ylim=(0, 1))
+    kept.legend(loc="upper left")
+    often.bar(
+        middles,
+        [row["examples"] for row in rows],
+        width=0.9 * (rows[0]["high"] - rows[0]["low"]),
+        color="lightsteelblue",
+    )
+    often.set(xlabel="probability given", ylabel="answers", title="how often", xlim=(0, 1))
     return figure
 
 
 @with_hangul
-def draw_span_logits(
-    tokens: Sequence[str], start_logits: Sequence[float], end_logits: Sequence[float], span: tuple[int, int]
-) -> "Figure":
-    """Draw how much a model takes each token for the first and for the last of the answer.
+def draw_length_scores(rows: Sequence[Mapping[str, Any]], name: str, highest: float = 1) -> "Figure":
+    """Draw the score of texts of like length, with 95 % intervals.
 
     Args:
-        tokens: The tokens, T of them.
-        start_logits: The score of each as the first, T of them.
-        end_logits: The score of each as the last, T of them.
-        span: The first and the last token of the answer taken, inclusive; not shaded where they are crossed.
+        rows: What `lengths.score_by_length` found.
+        name: What the score is called.
+        highest: The best score there is.
     """
-    figure, (axes,) = new_figure(max(6.4, 0.17 * len(tokens) + 1), 3.8)
-    places = np.arange(len(tokens))
-    axes.bar(places - 0.2, start_logits, width=0.4, color="tab:blue", label="start")
-    axes.bar(places + 0.2, end_logits, width=0.4, color="tab:orange", label="end")
-    if span[0] <= span[1]:
-        axes.axvspan(span[0] - 0.5, span[1] + 0.5, color="tab:red", alpha=0.2, label="answer")
-    axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_xticks(places, drawable(tokens), rotation=90, fontsize=7, parse_math=False)
-    axes.set(ylabel="logit", title="start and end of the answer", xlim=(-1, len(tokens)))
-    figure.legend(loc="outside upper right", ncols=3)
+    figure, (axes,) = new_figure(6.4, 4.2)
+    scores = np.array([row["score"] for row in rows])
+    bounds = np.array([row["interval_95"] for row in rows])
+    names = [f"{row['shortest']}-{row['longest']}\n({row['examples']:,})" for row in rows]
+    axes.bar(range(len(rows)), scores, color="tab:blue", alpha=0.8)
+    away = np.maximum(np.abs(bounds.T - scores), 0)
+    axes.errorbar(range(len(rows)), scores, yerr=away, fmt="none", ecolor="black", capsize=4)
+    axes.set_xticks(range(len(rows)), names)
+    axes.set(xlabel="characters (texts)", ylabel=name, ylim=(0, highest), title=f"{name} by length, 95 % intervals")
     return figure

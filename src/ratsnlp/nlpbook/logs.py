@@ -1,10 +1,11 @@
 """What a cell prints: the logger `ratsnlp`, its published line format, and the first examples of a dataset."""
 
 import logging
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any
+
+from ratsnlp.nlpbook.environment import is_first_process
 
 logger = logging.getLogger("ratsnlp")
 FORMAT = "%(levelname)s:%(name)s:%(message)s"
@@ -34,12 +35,6 @@ def show_messages() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if is_first_process() else logging.ERROR)
     logger.propagate = False  # Colab's root logger has a handler of its own: every line would come twice
-
-
-def is_first_process() -> bool:
-    """Tell whether this is the only training process, or the one that speaks for all."""
-    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))  # torchrun gives the second name only
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(node) == 0
 
 
 def log_example(lines: Mapping[str, str]) -> None:

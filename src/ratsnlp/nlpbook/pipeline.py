@@ -6,6 +6,7 @@ The command and the scripts call these; the notebooks spell them out.
 import dataclasses
 from itertools import islice
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -13,21 +14,144 @@ from flask import Flask
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.checkpoints import select_checkpoint
-from ratsnlp.nlpbook.corpora import build_corpus, fetch_corpus, name_table, restore_table, split_datasets
-from ratsnlp.nlpbook.data.corpus import corpus_folder
-from ratsnlp.nlpbook.data.loaders import get_dataloaders
+from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
+from ratsnlp.nlpbook.checkpoints import describe_fine_tuned, find_fine_tuned, select_checkpoint
+from ratsnlp.nlpbook.data.catalog import CATALOG
+from ratsnlp.nlpbook.data.corpus import corpus_folder, held_out_count
+from ratsnlp.nlpbook.data.dataset import FeatureDataset
+from ratsnlp.nlpbook.data.download import download_downstream_dataset
+from ratsnlp.nlpbook.data.sampler import get_dataloaders
+from ratsnlp.nlpbook.environment import is_first_process
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
-from ratsnlp.nlpbook.evaluation.scoring import Precision, score
-from ratsnlp.nlpbook.fine_tuned import describe_fine_tuned, find_fine_tuned, is_exported
-from ratsnlp.nlpbook.logs import is_first_process, logger, set_logger
+from ratsnlp.nlpbook.evaluation.report import Precision, score
+from ratsnlp.nlpbook.logs import logger, set_logger
+from ratsnlp.nlpbook.model_folder import ModelFolder
 from ratsnlp.nlpbook.models import adopt_labels, load_pretrained
-from ratsnlp.nlpbook.recipes import RECIPES, Recipe
-from ratsnlp.nlpbook.record import clear, read_record, refuse_other_settings, write_record
+from ratsnlp.nlpbook.serving.app import build_task_app
+from ratsnlp.nlpbook.settings import names_where
+from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 from ratsnlp.nlpbook.training.check import check
 from ratsnlp.nlpbook.training.findings import Report
 from ratsnlp.nlpbook.training.saving import forget, select_resumable
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
+
+
+def own_files(args: TrainArguments) -> dict[str, Path]:
+    """Return the own files by split, meant from where the command runs and not from the corpus's folder."""
+    named = {"train": args.train_file, "val": args.validation_file, "test": args.test_file}
+    return {mode: Path(path).expanduser().absolute() for mode, path in named.items() if path}
+
+
+def learns_from_table(spec: TaskSpec, args: TrainArguments) -> bool:
+    """Tell whether the training file is a table with labels of its own, and not one that the named corpus reads.
+
+    Raises:
+        ArgumentError: Columns are named, but no table can be read.
+    """
+    named = [name for name in names_where(type(args), column=True) if getattr(args, name)]
+    path = own_files(args).get("train")
+    if named and not (spec.table and path):
+        what = f"{spec.task_name} reads none" if path else "give its file as train_file"
+        raise ArgumentError(f"{', '.join(named)} is for an own table of labelled texts: {what}")
+    if not spec.table or not path:
+        return False
+    if not path.is_file():
+        return bool(folder_of(args).read_table())
+    name = args.downstream_corpus_name or ""
+    known = name if name.removeprefix(BUILTIN) in spec.corpora else spec.default_corpus
+    return bool(named) or not spec.corpus_class(known).recognizes(path)
+
+
+def name_table(spec: TaskSpec, args: TrainArguments) -> TrainArguments:
+    """Return the settings with an own table's file name as the corpus's name: no other corpus is learnt from."""
+    if not learns_from_table(spec, args):
+        return args
+    return dataclasses.replace(args, downstream_corpus_name=own_files(args)["train"].name)
+
+
+def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
+    """Return the corpus that the settings name, with own files in place of published ones.
+
+    Raises:
+        ArgumentError: The task knows no such corpus, or the columns of an own table cannot be told.
+        RatsnlpError: An own table cannot be read.
+    """
+    if learns_from_table(spec, args):
+        return build_table(spec, args)
+    name = args.downstream_corpus_name or ""
+    if name.removeprefix(BUILTIN) not in spec.corpora:
+        known = ", ".join(
+            [*spec.corpora, *(BUILTIN + corpus for corpus in spec.corpora if (CORPORA / corpus).is_dir())]
+        )
+        raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
+    return spec.corpus_class(name)(own_files(args))
+
+
+def build_table(spec: TaskSpec, args: TrainArguments) -> Any:
+    """Return the corpus of an own table; a training that goes on asks nothing that was answered before.
+
+    Raises:
+        ArgumentError: The columns cannot be told, or the file has changed since the training began.
+        RatsnlpError: A file cannot be read.
+    """
+    files = own_files(args)
+    before = folder_of(args).columns_of(files["train"])
+    return spec.load("table")(
+        files["train"],
+        args.text_column or before.get("text"),
+        args.label_column or before.get("label"),
+        args.pair_column or before.get("pair"),
+        test=files.get("test"),
+        validation=files.get("val"),
+        pairs=spec.pairs,
+        held_out=args.validation_ratio,
+        seed=args.seed or 0,
+        skip_bad_rows=args.skip_bad_rows,
+    )
+
+
+def restore_table(spec: TaskSpec, folder: ModelFolder) -> Any:
+    """Return the own table that a model learned from, with the rows held out then; None where it was none."""
+    return spec.load("table").restore(folder.path) if spec.table and folder.read_table() else None
+
+
+def folder_of(args: TrainArguments) -> ModelFolder:
+    """Return the model folder that settings name."""
+    return ModelFolder(args.downstream_model_dir or "")
+
+
+def fetch_corpus(args: TrainArguments) -> None:
+    """Fetch the corpus where it is published and own files do not take its place."""
+    if args.downstream_corpus_name in CATALOG and not (args.train_file and args.test_file):
+        download_downstream_dataset(args)
+
+
+def split_datasets(spec: TaskSpec, args: TrainArguments, tokenizer: Any, corpus: Any) -> tuple[Any, Any]:
+    """Return the rows to train on and the rows to validate on.
+
+    Validation rows are held out of train, from the rows after `max_train_examples` where that leaves any; an own
+    validation file, or `validate_on="test"`, takes their place.
+
+    Raises:
+        ArgumentError: There are too few rows to hold any out.
+    """
+    build = spec.load("dataset")
+    everything: FeatureDataset[Any, Any] = build(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")
+    first = min(args.max_train_examples or everything.example_count, everything.example_count)
+    chosen, after = everything.split_after(first)
+    if args.validation_file or args.validate_on == "test":
+        mode = "val" if args.validation_file else "test"
+        return chosen, build(args=args, corpus=corpus, tokenizer=tokenizer, mode=mode)
+    count = held_out_count(first, args.validation_ratio)
+    if after.example_count >= count:
+        return chosen, after.split_held_out(count, args.seed or 0)[1]
+    kept, held = chosen.split_held_out(count, args.seed or 0)
+    if not len(held):
+        raise ArgumentError(
+            f"{first} training rows are too few to hold any out for validation: give more rows, a validation_file, or "
+            "validate_on='test'"
+        )
+    return kept, held
 
 
 def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
@@ -36,51 +160,49 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
     Called again with the same settings, it resumes what was cut, and does nothing where all is done.
 
     Args:
-        name: A task of `RECIPES`, for example "classification".
+        name: A task of `TASKS`, for example "classification".
         args: The training settings.
-        restart: Remove what the model folder holds of an earlier training, and start anew.
+        restart: Remove what the model folder holds of an earlier training, and start again.
 
     Raises:
         ArgumentError: The folder holds a training with other settings, or a setting does not fit the corpus.
         CheckError: Tokenizer, model, data and settings do not fit each other.
         RatsnlpError: The corpus or the model cannot be had.
     """
-    recipe, folder = RECIPES[name], make_model_folder(args)
-    args = name_table(recipe, args)
+    spec, path = TASKS[name], make_model_folder(args)
+    args, folder = name_table(spec, args), ModelFolder(path)
     if restart and is_first_process():
-        clear(folder)
-        forget(folder)
-    record = read_record(folder)
-    if record:
-        refuse_other_settings(record["settings"], args, folder)
-    if record.get("finished"):
-        logger.info("%s holds this training, finished; nothing to do (--restart starts anew)", folder)
-        return select_checkpoint(folder)
+        folder.clear()
+        forget(path)
+    folder.refuse_other_training(args)
+    if folder.read_training().get("finished"):
+        logger.info("%s holds this training, finished; nothing to do (--restart starts again)", path)
+        return select_checkpoint(path)
     set_seed(args)
     set_logger(args)
-    corpus, tokenizer, train_dataset, val_dataset = prepare_data(recipe, args)
-    task = recipe.load("task")(load_model(recipe, args, corpus), args)
+    corpus, tokenizer, train_dataset, val_dataset = prepare_data(spec, args)
+    task = spec.load("task")(load_model(spec, args, corpus), args)
     tell_findings(check(args, task.model, tokenizer, train_dataset))
     trainer = get_trainer(args)
     if is_first_process():
-        write_record(folder, args, finished=False)
-    last = select_resumable(folder)
+        folder.write_training(args, finished=False)
+    last = select_resumable(path)
     if last:
         logger.info("resuming from %s", last)
     train_loader, val_loader = get_dataloaders(args, train_dataset, val_dataset)
     trainer.fit(task, train_loader, val_loader, ckpt_path=str(last) if last else None)
     if is_first_process():
-        write_record(folder, args, finished=True)
-        forget(folder)
-    return select_checkpoint(folder)
+        folder.write_training(args, finished=True)
+        forget(path)
+    return select_checkpoint(path)
 
 
-def prepare_data(recipe: Recipe, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
+def prepare_data(spec: TaskSpec, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
     """Return the corpus, the tokenizer, and the datasets to train and to validate on."""
-    corpus = build_corpus(recipe, args)
+    corpus = build_corpus(spec, args)
     fetch_corpus(args)
     tokenizer = load_tokenizer(args)
-    train_dataset, val_dataset = split_datasets(recipe, args, tokenizer, corpus)
+    train_dataset, val_dataset = split_datasets(spec, args, tokenizer, corpus)
     counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
     logger.info("training on %s examples, validating on %s", *counts)
     return corpus, tokenizer, train_dataset, val_dataset
@@ -102,16 +224,16 @@ def check_task(name: str, args: TrainArguments) -> Report:
     """Check what `train` would train, and train nothing.
 
     Args:
-        name: A task of `RECIPES`, for example "classification".
+        name: A task of `TASKS`, for example "classification".
         args: The training settings.
 
     Raises:
         RatsnlpError: The corpus or the model cannot be had.
     """
-    recipe = RECIPES[name]
-    args = name_table(recipe, args)
-    corpus, tokenizer, train_dataset, _ = prepare_data(recipe, args)
-    return check(args, load_model(recipe, args, corpus), tokenizer, train_dataset)
+    spec = TASKS[name]
+    args = name_table(spec, args)
+    corpus, tokenizer, train_dataset, _ = prepare_data(spec, args)
+    return check(args, load_model(spec, args, corpus), tokenizer, train_dataset)
 
 
 def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
@@ -124,7 +246,7 @@ def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedModel:
+def load_model(spec: TaskSpec, args: TrainArguments, corpus: Any) -> PreTrainedModel:
     """Return the pretrained model in float32, with a head for the corpus's labels.
 
     The head is new, unless the model was already trained for these labels: then its rows are kept, matched by name.
@@ -135,7 +257,7 @@ def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedM
     labels = corpus.get_labels()
     # without a dtype, transformers loads the type that the file was saved in
     model: PreTrainedModel = load_pretrained(
-        recipe.load("model").from_pretrained,
+        spec.load("model").from_pretrained,
         args.pretrained_model_name,
         dtype=torch.float32,
         **({"num_labels": len(labels), "ignore_mismatched_sizes": True} if labels else {}),
@@ -147,7 +269,7 @@ def load_model(recipe: Recipe, args: TrainArguments, corpus: Any) -> PreTrainedM
     return model
 
 
-def describe_folder(folder: str | Path) -> tuple[Recipe, dict[str, Any]]:
+def describe_folder(folder: str | Path) -> tuple[TaskSpec, dict[str, Any]]:
     """Return the task of a model folder, or of an exported one, and what its best checkpoint says about itself.
 
     Raises:
@@ -155,10 +277,10 @@ def describe_folder(folder: str | Path) -> tuple[Recipe, dict[str, Any]]:
     """
     path = find_fine_tuned(folder)
     described = describe_fine_tuned(path)
-    for recipe in RECIPES.values():
-        if recipe.task_name == described.get("task"):
-            return recipe, described
-    raise CheckpointError(f"{path} was trained for {described.get('task')!r}; known are {', '.join(RECIPES)}")
+    for spec in TASKS.values():
+        if spec.task_name == described.get("task"):
+            return spec, described
+    raise CheckpointError(f"{path} was trained for {described.get('task')!r}; known are {', '.join(TASKS)}")
 
 
 def load_predictor(folder: str | Path, engine: str = "torch") -> Any:
@@ -172,51 +294,57 @@ def load_predictor(folder: str | Path, engine: str = "torch") -> Any:
         ArgumentError: There is no such engine, or its packages are not installed.
         CheckpointError: There is no checkpoint to choose, or its task is not known.
     """
-    recipe, _ = describe_folder(folder)
-    return recipe.load("predictor").load(folder, engine=engine)
+    spec, _ = describe_folder(folder)
+    return spec.load("predictor").load(folder, engine=engine)
 
 
 def evaluate(
     folder: str | Path,
     corpus_root: str | None = None,
     mode: str = "test",
-    hypothesis_only: bool = False,
+    *,
     precision: Precision = "32",
+    **baselines: bool,
 ) -> Any:
-    """Score a model folder's best checkpoint on a split; write the score card to `FOLDER/evaluation` and return it.
+    """Score a model folder's best checkpoint on a split; write the report to `FOLDER/evaluation` and return it.
 
     Args:
         folder: The model folder, or an exported one.
         corpus_root: Where the corpus is now; by default where it was at training.
         mode: The split.
-        hypothesis_only: For pairs: also score a simple classifier that never sees a premise, on the same pairs.
         precision: "bf16" scores in bfloat16, "auto" only where the hardware is faster with it.
+        baselines: The task's baselines to score on the same examples, by name: `hypothesis_only=True` for pairs.
 
     Raises:
-        ArgumentError: `hypothesis_only` is asked of a task without hypotheses.
+        ArgumentError: The task has no such baseline.
         RatsnlpError: The checkpoint or the corpus cannot be had.
     """
-    recipe, described = describe_folder(folder)
-    if hypothesis_only and not recipe.hypothesis_only:
-        raise ArgumentError(f"{folder} holds a model for {recipe.task_name}; only pairs have a hypothesis")
+    spec, described = describe_folder(folder)
+    wanted = [name for name, asked in baselines.items() if asked]
+    for name in wanted:
+        if name not in spec.baselines:
+            known = ", ".join(spec.baselines) or "none"
+            raise ArgumentError(
+                f"{folder} holds a model for {spec.task_name}, whose baselines are: {known}; got {name}"
+            )
     settings = described["settings"] | ({"downstream_corpus_root_dir": corpus_root} if corpus_root else {})
     # held-out rows of an own table stay in the model folder: what is exported may be published
-    learnt_in = settings["downstream_model_dir"] if is_exported(folder) else folder
-    args = recipe.load("arguments")(**settings)
-    corpus = restore_table(recipe, learnt_in) or build_corpus(recipe, args)
+    home = ModelFolder(folder)
+    args = spec.load("arguments")(**settings)
+    corpus = restore_table(spec, folder_of(args) if home.is_exported else home) or build_corpus(spec, args)
     fetch_corpus(args)
     examples = corpus.get_examples(corpus_folder(args), mode)
-    card = score(load_predictor(folder), examples, corpus, args, mode, precision)
-    if hypothesis_only:
-        learnt = list(islice(corpus.iterate_examples(corpus_folder(args), "train"), args.max_train_examples))
-        simple = recipe.load("hypothesis_only")(learnt, examples, corpus.get_labels(), corpus.label_names)
-        card = dataclasses.replace(card, baselines={"hypothesis only": simple})
-    card.save(Path(folder) / "evaluation")
-    return card
+    report = score(load_predictor(folder), examples, corpus, args, mode, precision)
+    if wanted:
+        learned = list(islice(corpus.iterate_examples(corpus_folder(args), "train"), args.max_train_examples))
+        given = learned, examples, corpus.get_labels(), corpus.label_names
+        simple = {name.replace("_", " "): resolve_name(spec.baselines[name].function)(*given) for name in wanted}
+        report = dataclasses.replace(report, baselines=simple)
+    report.save(home.evaluation)
+    return report
 
 
 def build_app(folder: str | Path, engine: str = "torch", **options: Any) -> Flask:
     """Return the page of a model folder, ready to `run()`. See `load_predictor` and `build_web_service_app`."""
-    recipe, _ = describe_folder(folder)
-    app: Flask = recipe.load("app")(load_predictor(folder, engine), **options)
-    return app
+    spec, _ = describe_folder(folder)
+    return build_task_app(spec, load_predictor(folder, engine), **options)

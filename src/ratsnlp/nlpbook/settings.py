@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_
 import click
 import yaml
 
+from ratsnlp.nlpbook.environment import in_notebook
 from ratsnlp.nlpbook.errors import ArgumentError
 
 ArgumentsT = TypeVar("ArgumentsT", bound="Arguments")
@@ -50,9 +51,43 @@ def AtLeast(low: float) -> Range:  # noqa: N802
     return Range(low)
 
 
-def arg(default: Any, help: str, *, shown: str | None = None) -> Any:
-    """Declare one setting: its default, one line of help, and how to show a default that differs between machines."""
-    return field(default=default, metadata={"help": help, "shown": shown})
+def arg(
+    default: Any,
+    help: str,
+    *,
+    shown: str | None = None,
+    local: bool = False,
+    effect: bool = True,
+    file: bool = False,
+    column: bool = False,
+    answering: bool = False,
+) -> Any:
+    """Declare one setting, and all that the rest of the library has to know of it.
+
+    Args:
+        default: Its default.
+        help: One line of help.
+        shown: How to show a default that differs between machines.
+        local: It belongs to one machine, not to the model: model cards leave it out.
+        effect: Whether it changes what a training results in; others may differ when one is resumed.
+        file: It names a file of the user's. The same content under another path is the same file.
+        column: It names a column of an own table, or how the table's rows are read.
+        answering: It also shapes the answers of the trained model, so predictors and deploy settings take it over.
+    """
+    traits = {"local": local, "effect": effect, "file": file, "column": column, "answering": answering}
+    return field(default=default, metadata={"help": help, "shown": shown, **traits})
+
+
+def names_where(arguments_class: Any, **traits: bool) -> tuple[str, ...]:
+    """Return the settings with these traits, in order: `names_where(TrainArguments, column=True)`. See `arg`."""
+    known = settings_of(arguments_class).values()
+    return tuple(each.name for each in known if all(each.trait(name) is wanted for name, wanted in traits.items()))
+
+
+def defaults_of(arguments_class: Any, **traits: bool) -> dict[str, Any]:
+    """Return the defaults of the settings with these traits. See `names_where`."""
+    known = settings_of(arguments_class)
+    return {name: known[name].field.default for name in names_where(arguments_class, **traits)}
 
 
 @dataclass(frozen=True)
@@ -66,6 +101,11 @@ class Setting:
     optional: bool
     range: Range | None
     choices: tuple[str, ...]
+    field: "dataclasses.Field[Any]"
+
+    def trait(self, name: str) -> bool:
+        """Return one of the traits that `arg` declares."""
+        return bool(self.field.metadata.get(name, name == "effect"))
 
     def describe(self) -> str:
         """Say what the setting accepts, for an error message."""
@@ -125,7 +165,7 @@ def settings_of(arguments_class: Any) -> dict[str, Setting]:
         kind, optional, limits, choices = unfold_type(hints[declared.name])
         default = declared.metadata.get("shown") or str(declared.default)
         text = declared.metadata.get("help", "")
-        found[declared.name] = Setting(declared.name, kind, default, text, optional, limits, choices)
+        found[declared.name] = Setting(declared.name, kind, default, text, optional, limits, choices, declared)
     return found
 
 
@@ -234,13 +274,6 @@ def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path 
     if json_file_path is not None:
         return argument_class.from_mapping(read_settings_file(json_file_path), str(json_file_path))
     return parse_flags(argument_class, [] if in_notebook() else sys.argv[1:])
-
-
-def in_notebook() -> bool:
-    """Tell whether the code runs in a notebook's kernel."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell is not None and hasattr(shell, "kernel")
 
 
 def parse_flags(argument_class: type[ArgumentsT], flags: Sequence[str]) -> ArgumentsT:

@@ -1,8 +1,8 @@
 from .arguments import ClassificationDeployArguments, ClassificationTrainArguments
 from .corpus import ClassificationExample, NsmcCorpus, TableCorpus
 from .dataset import ClassificationDataset, ClassificationFeatures
-from .deploy import get_web_service_app
 from .predictor import ClassificationPredictor
+from .spec import get_web_service_app
 from .task import ClassificationTask
 
 __all__ = [

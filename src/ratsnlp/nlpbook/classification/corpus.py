@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from ratsnlp.nlpbook.data.columns import Columns, choose_columns
-from ratsnlp.nlpbook.data.corpus import Corpus
-from ratsnlp.nlpbook.data.labelled import LabelledTable
+from ratsnlp.nlpbook.data.corpus import Corpus, choose_held_out, held_out_count
 from ratsnlp.nlpbook.data.readers import read_nsmc
-from ratsnlp.nlpbook.data.splits import choose_held_out, held_out_count
-from ratsnlp.nlpbook.data.table import Table
-from ratsnlp.nlpbook.data.table_record import HELD_OUT, digest, read_table_record, write_table_record
 from ratsnlp.nlpbook.errors import CorpusFormatError
+from ratsnlp.nlpbook.model_folder import ModelFolder, file_digest
+from ratsnlp.nlpbook.tables.columns import Columns, choose_columns
+from ratsnlp.nlpbook.tables.reading import Table
+from ratsnlp.nlpbook.tables.rows import LabelledTable
 
 logger = logging.getLogger("ratsnlp")
 
@@ -184,11 +183,11 @@ class TableCorpus(Corpus[ClassificationExample]):
         """Text that differs wherever the same file gives other examples."""
         return repr((type(self).__name__, self.columns, self.own_labels, self.skip_bad_rows, sorted(self.held_out)))
 
-    def write_record(self, folder: Path) -> None:
+    def write_record(self, folder: str | Path) -> None:
         """Write into a model folder what scoring needs later: columns, labels, files, and the held-out rows."""
         record = {
             "files": {mode: str(path) for mode, path in self.files.items()},
-            "sha256": digest(self.path("", "train")),
+            "sha256": file_digest(self.path("", "train")),
             "columns": asdict(self.columns),
             "labels": self.own_labels,
             "skip_bad_rows": self.skip_bad_rows,
@@ -197,17 +196,18 @@ class TableCorpus(Corpus[ClassificationExample]):
         names = [*self.columns.texts, self.columns.label]
         rows = enumerate(self.open(self.path("", "train")).rows())
         held = ((*row.texts, row.label) for number, row in rows if number in self.held_out)
-        write_table_record(folder, record, (dict(zip(names, cells, strict=True)) for cells in held))
+        ModelFolder(folder).write_table(record, (dict(zip(names, cells, strict=True)) for cells in held))
 
     @classmethod
-    def restore(cls, folder: Path) -> Self:
+    def restore(cls, folder: str | Path) -> Self:
         """Return the corpus that a model folder learnt from; the held-out rows come from the folder itself."""
-        record = read_table_record(folder)
+        home = ModelFolder(folder)
+        record = home.read_table()
         files = dict(record["files"])
         corpus = cls.__new__(cls)
         for mode in ("val", "test"):
             if files[mode] == files["train"]:
-                files[mode] = folder / HELD_OUT
+                files[mode] = home.held_out
         corpus.name_files(files["train"], files["val"], files["test"])
         corpus.columns = Columns(**record["columns"])
         corpus.own_labels, corpus.skip_bad_rows = record["labels"], record["skip_bad_rows"]

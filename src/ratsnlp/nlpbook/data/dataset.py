@@ -1,12 +1,17 @@
 """Examples -> features: one dataset for all tasks. A task says how its examples become numbers."""
 
 import copy
+import dataclasses
+import math
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -14,23 +19,111 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.data.batches import Features, Padding, fitting_multiple, xla_in_use
-from ratsnlp.nlpbook.data.corpus import corpus_folder
+from ratsnlp.nlpbook.data.corpus import corpus_folder, share_out
 from ratsnlp.nlpbook.data.features import (
     Chunk,
     FeatureStore,
     cache_folder,
-    file_digest,
     fingerprint,
     tokenizer_identity,
     write_features,
     write_once,
 )
-from ratsnlp.nlpbook.data.splits import share_out
-from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, is_first_process, log_example, logger
+from ratsnlp.nlpbook.environment import is_first_process
+from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, log_example, logger
+from ratsnlp.nlpbook.model_folder import file_digest
+
+IGNORE_INDEX = -100
+"""The label that the loss skips, wherever a batch is padded."""
+
+
+@dataclass(frozen=True)
+class Padding:
+    """How rows of one dataset are padded to a batch.
+
+    Attributes:
+        token_id: The tokenizer's padding id; RoBERTa-like models derive positions from it, so 0 would not do for all.
+        max_length: No batch is longer, even when rounded up.
+        fixed: Pad to 16, 32, 64, ... instead of to the longest row: XLA compiles anew for every new length.
+        multiple: Round the longest row up to a multiple of this: 8 fills a GPU's matrix units, see `fitting_multiple`.
+    """
+
+    token_id: int
+    max_length: int
+    fixed: bool = False
+    multiple: int = 8
+
+    def length(self, longest: int) -> int:
+        """Return the length of a batch whose longest row has `longest` tokens: a multiple, or a power of two."""
+        if self.fixed:
+            wanted: int = max(16, 2 ** math.ceil(math.log2(longest)))
+        else:
+            wanted = math.ceil(longest / self.multiple) * self.multiple
+        return max(longest, min(wanted, self.max_length))
+
+
+@dataclass(kw_only=True)
+class Features:
+    """The numbers of one example, not padded. A task adds its labels; a field that is None is left out of batches."""
+
+    input_ids: list[int]
+    attention_mask: list[int]
+    token_type_ids: list[int] | None = None
+    padding: Padding = field(repr=False, compare=False, default=Padding(0, 2**31))
+
+
+BATCH_NAMES = {"label": "labels", "label_ids": "labels"}
+
+
+def data_collator(features: Sequence[Features]) -> dict[str, Tensor]:
+    """Return one batch of tensors, padded to its longest row, on a GPU rounded up to a multiple of 8.
+
+    Args:
+        features: Rows of one dataset, B of them.
+
+    Returns:
+        `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`, each `(B, T)` int64; a number
+        per row, such as `label`, becomes `(B,)` under the name that models expect, `labels`.
+
+    Raises:
+        ValueError: There are no rows.
+    """
+    if not features:
+        raise ValueError("a batch needs at least one row; the dataset or the selection is empty")
+    padding = features[0].padding
+    length = padding.length(max(len(row.input_ids) for row in features))
+    batch = {}
+    for name in (declared.name for declared in dataclasses.fields(features[0]) if declared.name != "padding"):
+        values = [getattr(row, name) for row in features]
+        if values[0] is None:
+            continue
+        if isinstance(values[0], list):
+            fill = padding.token_id if name == "input_ids" else IGNORE_INDEX if name.startswith("label") else 0
+            batch[BATCH_NAMES.get(name, name)] = pad(values, length, fill)
+        else:
+            batch[BATCH_NAMES.get(name, name)] = torch.tensor(values)
+    return batch
+
+
+def pad(rows: Sequence[Sequence[int]], length: int, fill: int) -> Tensor:
+    """Return the rows as `(B, length)` int64, filled up at the right."""
+    padded = np.full((len(rows), length), fill, dtype=np.int64)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
+def fitting_multiple() -> int:
+    """Return the multiple that suits the hardware: 8 where there is a GPU; on a CPU every padded column costs time."""
+    return 8 if torch.cuda.is_available() else 1
+
+
+def xla_in_use() -> bool:
+    """Tell whether torch_xla is loaded (transformers does so where it is installed): batches want few fixed shapes."""
+    return "torch_xla" in sys.modules
+
 
 CHUNK_ROWS = 4096
-
 ExampleT = TypeVar("ExampleT")
 FeaturesT = TypeVar("FeaturesT", bound="Features")
 
@@ -98,7 +191,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     def file_name(self) -> str:
         """Return the name of the feature file: readable parts, and the hash that makes it right."""
         if self.source.is_file():
-            content = b"".join(map(file_digest, self.sources))
+            content = "".join(map(file_digest, self.sources)).encode()
         else:
             content = "\n".join(map(repr, self.corpus.get_examples(str(self.folder), self.mode))).encode()
         kind = type(self.corpus).__name__
@@ -204,26 +297,6 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     def get_labels(self) -> list[str]:
         """Return the corpus's labels in the order of the model's outputs."""
         return list(self.corpus.get_labels())
-
-
-def encode(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str] | Sequence[tuple[str, str]], max_length: int
-) -> tuple[list[list[int]], list[list[int]]]:
-    """Return token ids and token types of texts or pairs, special tokens included, cut to `max_length`, longer side
-    first.
-
-    The same ids as `tokenizer(text, truncation=True, max_length=...)`, without the lists and objects that call makes on
-    top.
-    """
-    if not tokenizer.is_fast:
-        pairs = [text if isinstance(text, tuple) else (text,) for text in texts]
-        found = [tokenizer(*pair, truncation=True, max_length=max_length, return_token_type_ids=True) for pair in pairs]
-        return [row["input_ids"] for row in found], [row["token_type_ids"] for row in found]
-    backend = tokenizer.backend_tokenizer
-    backend.no_padding()
-    backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
-    encodings = backend.encode_batch_fast(list(texts))
-    return [row.ids for row in encodings], [row.type_ids for row in encodings]
 
 
 def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import platformdirs
 from filelock import FileLock
 from safetensors import safe_open
 from torch import Tensor
 
+from ratsnlp.nlpbook import environment
 from ratsnlp.nlpbook.builtin import CORPORA
 
 FEATURES_VERSION = 1
@@ -142,12 +142,6 @@ def fingerprint(*parts: str | bytes) -> str:
     return digest.hexdigest()[:16]
 
 
-def file_digest(path: Path) -> bytes:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
 def tokenizer_identity(tokenizer: Any) -> str:
     """Return text that differs between any two tokenizers which could give different ids."""
     if tokenizer.is_fast:
@@ -166,7 +160,7 @@ def cache_folder(chosen: str | None, corpus_folder: Path) -> Path:
     """Return where feature files go: the chosen folder, else beside the corpus if writable, else the user's cache."""
     folder = Path(chosen).expanduser() if chosen else corpus_folder
     if not chosen and (not os.access(corpus_folder, os.W_OK) or corpus_folder.is_relative_to(CORPORA)):
-        folder = platformdirs.user_cache_path("ratsnlp") / "features" / corpus_folder.name
+        folder = environment.cache_folder("features", corpus_folder.name)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ratsnlp.nlpbook.errors import CorpusFormatError
+from ratsnlp.nlpbook.texts import shorten
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -85,9 +86,3 @@ def skip_between(text: str, place: int) -> int:
     while place < len(text) and (text[place].isspace() or text[place] == ","):
         place += 1
     return place
-
-
-def shorten(row: Any, width: int = 80) -> str:
-    """Return a row as text, cut to about `width` characters."""
-    text = repr(row)
-    return text if len(text) <= width else text[:width] + "..."

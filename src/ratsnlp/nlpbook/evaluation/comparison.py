@@ -1,17 +1,88 @@
 """Two models on the same rows: which is better, by how much, and where they differ."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ratsnlp.nlpbook.evaluation.intervals import draw_interval
-from ratsnlp.nlpbook.evaluation.significance import McNemar, mcnemar
-from ratsnlp.nlpbook.evaluation.stored import Scored, read_scored, require_same_rows
-from ratsnlp.nlpbook.evaluation.tables import line_of, write_tsv
+from ratsnlp.nlpbook.errors import EvaluationError
+from ratsnlp.nlpbook.evaluation.report import line_of, read_tsv, write_tsv
+from ratsnlp.nlpbook.evaluation.statistics import McNemar, draw_interval, mcnemar
+from ratsnlp.nlpbook.model_folder import ModelFolder, write_json
+from ratsnlp.nlpbook.texts import excerpt
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What `evaluate` left in a model folder.
+
+    Attributes:
+        folder: The model folder.
+        names: The columns that say what was asked and what is right.
+        asked: The rows of those columns.
+        predictions: The answers.
+        hits: Whether each is right, `(N,)` bool.
+        f1: The F1 of each answer in 0..100, `(N,)`; None for labels.
+        groups: What the rows are about, where they are not independent.
+        settings: Corpus, split and precision of the score.
+    """
+
+    folder: Path
+    names: Sequence[str]
+    asked: Sequence[Sequence[str]]
+    predictions: Sequence[str]
+    hits: np.ndarray
+    f1: np.ndarray | None
+    groups: Sequence[str] | None
+    settings: dict[str, str]
+
+
+def read_scored(folder: Path) -> Scored:
+    """Return what `evaluate` left in a model folder.
+
+    Raises:
+        EvaluationError: It left nothing there, or no answers that can be compared row by row.
+    """
+    path = ModelFolder(folder).evaluation / "predictions.tsv"
+    found = ModelFolder(folder).read_metrics()
+    header, rows = read_tsv(path)
+    settings: dict[str, str] = {name: str(found[name]) for name in ("corpus", "split", "precision") if name in found}
+    if "prediction" not in header or not rows:
+        raise EvaluationError(f"{path} has no column 'prediction', or no rows; found {', '.join(header) or 'nothing'}")
+    column = {name: [row[i] for row in rows] for i, name in enumerate(header)}
+    names = header[: header.index("prediction")]
+    asked = list(zip(*(column[name] for name in names), strict=True))
+    if "exact_match" in column:
+        hits = np.array([value == "1" for value in column["exact_match"]])
+        f1 = 100 * np.array([float(value) for value in column["f1"]])
+        return Scored(folder, names, asked, column["prediction"], hits, f1, column.get("group"), settings)
+    if "label" not in column:
+        raise EvaluationError(f"{path} holds neither labels nor exact matches; found {', '.join(header)}")
+    hits = np.array([label == given for label, given in zip(column["label"], column["prediction"], strict=True)])
+    return Scored(folder, names, asked, column["prediction"], hits, None, None, settings)
+
+
+def require_same_rows(first: Scored, second: Scored) -> None:
+    """Do nothing if two models were asked the same, in the same order.
+
+    Raises:
+        EvaluationError: They were not; the message names the first difference.
+    """
+    pairs = enumerate(zip_longest(first.asked, second.asked), 1)
+    place, (one, other) = next(((i, pair) for i, pair in pairs if pair[0] != pair[1]), (0, ((), ())))
+    if place or first.names != second.names:
+        about = [" ".join([f"{len(scored.asked):,} rows", *scored.settings.values()]) for scored in (first, second)]
+        shown = [excerpt(" | ".join(row)) if row else "nothing" for row in (one, other)]
+        raise EvaluationError(
+            f"{first.folder} and {second.folder} were scored on different rows, so they cannot be compared: "
+            f"{about[0]} and {about[1]}; first difference in row {place or 1}: {shown[0]!r} and {shown[1]!r}. "
+            "Run ratsnlp evaluate on both with the same corpus and --mode."
+        )
+
 
 LEVEL = 0.05
 """Below this p-value a difference is called one."""
@@ -122,8 +193,7 @@ class Comparison:
     def save(self, folder: Path) -> None:
         """Write `comparison.json` and `differences.tsv`, the rows that just one model has right, into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        metrics = json.dumps(self.measured, ensure_ascii=False, indent=2)
-        (folder / "comparison.json").write_text(metrics + "\n", encoding="utf-8")
+        write_json(folder / "comparison.json", self.measured)
         rows = [
             ("second" if self.only_second[i] else "first", *self.first.asked[i], *given)
             for i, given in enumerate(zip(self.first.predictions, self.second.predictions, strict=True))

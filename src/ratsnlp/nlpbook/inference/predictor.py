@@ -11,14 +11,37 @@ from torch import Tensor
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ratsnlp.nlpbook.data.batches import pad
-from ratsnlp.nlpbook.data.dataset import encode
+from ratsnlp.nlpbook.checkpoints import describe_fine_tuned, find_fine_tuned, restore
+from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.fine_tuned import describe_fine_tuned, find_fine_tuned, restore
 from ratsnlp.nlpbook.inference.engines import MIN_AGREEMENT, Engine, check_engine_name, use_engine
-from ratsnlp.nlpbook.inference.golden import warn_of_change
-from ratsnlp.nlpbook.inference.passes import PASS_TOKENS, split_into_passes
+from ratsnlp.nlpbook.inference.golden_answers import warn_of_change
 from ratsnlp.nlpbook.models import takes_token_types
+
+PASS_TOKENS = 32
+"""What a forward pass costs on a CPU beside its tokens, in tokens: 20 for a 12x768 BERT, 27 for 12x384, measured."""
+
+
+def split_into_passes(lengths: Sequence[int], most: int, pass_tokens: int = PASS_TOKENS) -> list[list[int]]:
+    """Return row numbers by forward pass, longest rows first.
+
+    A new pass begins where the padding of the one so far would cost more than another pass does.
+
+    Args:
+        lengths: Tokens in each row.
+        most: Rows in a pass at most.
+        pass_tokens: What one more pass costs, in tokens.
+    """
+    passes: list[list[int]] = []
+    padding = 0
+    for row in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        padding += lengths[passes[-1][0]] - lengths[row] if passes else 0
+        if not passes or len(passes[-1]) == most or padding > pass_tokens:
+            passes.append([])
+            padding = 0
+        passes[-1].append(row)
+    return passes
 
 
 class Predictor:
@@ -38,6 +61,9 @@ class Predictor:
 
     model_class: ClassVar[Callable[[], Any]]
     """Returns transformers' class that builds the model; a function, so that importing this module stays light."""
+
+    answer_settings: ClassVar[tuple[str, ...]] = ()
+    """The training settings, beside the length, that shape answers; the predictor has attributes of these names."""
 
     decision: ClassVar[str] = "prediction"
     """Under which name an answer holds what was decided."""
@@ -106,7 +132,9 @@ class Predictor:
         return self.to(("cuda" if gpu else "cpu") if device == "auto" else device).use_engine(engine)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Take over what the training settings say about answering, for a task where they say more than the length."""
+        """Take over what the training settings say about answering: see `answer_settings`."""
+        for name in self.answer_settings:
+            setattr(self, name, settings.get(name, getattr(self, name)))
 
     @classmethod
     def read_line(cls, line: str) -> Any:

@@ -1,7 +1,7 @@
 from .baseline import score_hypothesis_only
 from .corpus import KlueNLICorpus, KorNLICorpus
-from .deploy import get_web_service_app
 from .predictor import PairClassificationPredictor
+from .spec import get_web_service_app
 
 __all__ = [
     "KlueNLICorpus",

@@ -1,12 +1,124 @@
 """Corpora for pair classification: a premise, a hypothesis, and how the first bears on the second."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
 from ratsnlp.nlpbook.data.corpus import Corpus
-from ratsnlp.nlpbook.data.pairs import NLI_LABELS, is_inference, read_pairs
+from ratsnlp.nlpbook.data.readers import read_json_list, read_lines
+from ratsnlp.nlpbook.errors import CorpusFormatError
+from ratsnlp.nlpbook.tables.reading import LOOKED_AT, Table, read_table
+from ratsnlp.nlpbook.texts import shorten
+
+Pair = tuple[str, str, str]
+"""`(premise, hypothesis, label)`."""
+NLI_LABELS = ("entailment", "contradiction", "neutral")
+KLUE_NLI_KEYS = ("premise", "hypothesis", "gold_label")
+KORNLI_HEADER = ["sentence1", "sentence2", "gold_label"]
+PAIR_COLUMNS = (
+    ("premise", "sentence1", "전제", "문장1"),
+    ("hypothesis", "sentence2", "가설", "문장2"),
+    ("label", "gold_label", "라벨", "레이블"),
+)
+"""The column names of a table of pairs: for each part, the names it may have."""
+
+
+def read_klue_nli(path: Path) -> Iterator[Pair]:
+    """Yield the pairs of a KLUE-NLI file: a JSON list of objects with `premise`, `hypothesis` and `gold_label`.
+
+    Raises:
+        CorpusFormatError: The file is no JSON list, or an object lacks a key or has another label; names file and line.
+
+    Source: https://github.com/KLUE-benchmark/KLUE (24,998 training and 3,000 development pairs, CC BY-SA 4.0).
+    """
+    for line, row in read_json_list(path):
+        values = [row.get(key) if isinstance(row, dict) else None for key in KLUE_NLI_KEYS]
+        found = [value for value in values if isinstance(value, str)]
+        if len(found) != len(KLUE_NLI_KEYS):
+            raise CorpusFormatError(
+                f"{path}, line {line}: expected an object with the texts premise, hypothesis and gold_label, "
+                f"got {shorten(row)}"
+            )
+        yield check_pair(path, line, found)
+
+
+def read_kornli(path: Path) -> Iterator[Pair]:
+    """Yield the pairs of a KorNLI file: tab-separated `sentence1 sentence2 gold_label`, one header line.
+
+    Nothing is quoted: a quote is a character of the text, and many rows hold only one, so a CSV reader would glue rows.
+
+    Raises:
+        CorpusFormatError: A row has other columns or another label; names the file and the line.
+
+    Source: https://github.com/kakaobrain/kor-nlu-datasets (942,854 / 2,490 / 5,010 pairs, CC BY-SA 4.0).
+    """
+    for line, text in enumerate(read_lines(path), start=1):
+        row = text.rstrip("\r\n").split("\t")
+        if line > 1 and len(row) != len(KORNLI_HEADER):
+            raise CorpusFormatError(
+                f"{path}, line {line}: expected 'sentence1<TAB>sentence2<TAB>gold_label', got {shorten(row)}"
+            )
+        if line > 1:
+            yield check_pair(path, line, row)
+
+
+def read_pair_table(path: Path) -> Iterator[Pair]:
+    """Yield the pairs of an own table, in any format that `table` reads, with a header that names its columns.
+
+    The columns are `premise`, `hypothesis` and `label` (or KorNLI's or Korean names), in any order; others are ignored.
+
+    Raises:
+        CorpusFormatError: A column is missing, a row has other columns or another label; names the file and the line.
+    """
+    for line, parts in read_table(path, PAIR_COLUMNS):
+        yield check_pair(path, line, parts)
+
+
+def read_pairs(path: Path) -> Iterator[Pair]:
+    """Yield the pairs of a file in any of the three formats, told apart by what the file begins with.
+
+    Raises:
+        CorpusFormatError: The file breaks its format; names the file and the line.
+    """
+    return find_reader(path)(path)
+
+
+def find_reader(path: Path) -> Callable[[Path], Iterator[Pair]]:
+    """Return the reader of a file's format."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = next((line for line in file if line.strip()), "")
+    if first.rstrip("\r\n").split("\t") == KORNLI_HEADER:
+        return read_kornli
+    if first.lstrip().startswith("["):
+        names = Table(path).names
+        return read_klue_nli if "gold_label" in names or not names else read_pair_table
+    return read_pair_table
+
+
+def is_inference(path: Path) -> bool:
+    """Tell whether a file holds pairs for inference: its columns are known, and one of its first labels is."""
+    read = find_reader(path)
+    try:
+        if read is not read_pair_table:
+            return next(read(path), None) is not None
+        return any(parts[2].strip() in NLI_LABELS for _, parts in islice(read_table(path, PAIR_COLUMNS), LOOKED_AT))
+    except CorpusFormatError:
+        return False  # whoever reads it as another table says what is wrong
+
+
+def check_pair(path: Path, line: int, parts: Sequence[str]) -> Pair:
+    """Return `(premise, hypothesis, label)` without spaces around the label.
+
+    Raises:
+        CorpusFormatError: The label is not one of `NLI_LABELS`.
+    """
+    premise, hypothesis, label = parts
+    if label.strip() not in NLI_LABELS:
+        raise CorpusFormatError(f"{path}, line {line}: label {label!r} is not one of {', '.join(NLI_LABELS)}")
+    return premise, hypothesis, label.strip()
+
 
 logger = logging.getLogger("ratsnlp")
 

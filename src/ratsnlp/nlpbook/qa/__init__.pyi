@@ -1,8 +1,8 @@
 from .arguments import QADeployArguments, QATrainArguments
 from .corpus import KorQuADV1Corpus, QACorpus, QAExample
 from .dataset import QADataset, QAFeatures
-from .deploy import get_web_service_app
 from .predictor import QAPredictor
+from .spec import get_web_service_app
 from .task import QATask
 
 __all__ = [

@@ -1,14 +1,16 @@
 """Settings of question answering: how passages are cut into windows, and which spans may be answers."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from ratsnlp.nlpbook.arguments import IN_COLAB, Count, DeployArguments, TrainArguments
-from ratsnlp.nlpbook.data.windows import describe_gap
-from ratsnlp.nlpbook.settings import AtLeast, arg
+from ratsnlp.nlpbook.arguments import Count, DeployArguments, TrainArguments
+from ratsnlp.nlpbook.environment import in_colab
+from ratsnlp.nlpbook.settings import AtLeast, arg, defaults_of
 
-MODEL_DIR = "/gdrive/My Drive/nlpbook/checkpoint-qa" if IN_COLAB else "checkpoint-qa"
+if TYPE_CHECKING:
+    pass
+
+MODEL_DIR = "/gdrive/My Drive/nlpbook/checkpoint-qa" if in_colab() else "checkpoint-qa"
 STRIDE_HELP = "tokens by which the window slides over the passage; windows overlap by what is left of their room"
 BERT_SPECIAL_TOKENS = 3
 """[CLS] question [SEP] passage [SEP]; RoBERTa has one more, which is checked where the tokenizer is known."""
@@ -32,25 +34,31 @@ class QATrainArguments(TrainArguments):
         MODEL_DIR,
         "folder to which checkpoints, curves and scores go",
         shown="/gdrive/My Drive/nlpbook/checkpoint-qa on Colab, else checkpoint-qa",
+        local=True,
+        effect=False,
     )
     monitor: str = arg(
         "min val_loss",
         "what makes a checkpoint better: 'min val_loss', 'max val_f1', 'max val_em', or 'max epoch': the last",
     )
 
-    doc_stride: Count = arg(64, STRIDE_HELP)
-    max_query_length: Count = arg(32, "tokens of the question; the rest is left out")
-    threads: Count = arg(4, "accepted and unused: the tokenizer uses all cores by itself")
-    tqdm_enabled: bool = arg(True, "accepted and unused: there is one bar, and it takes no time")
+    doc_stride: Count = arg(64, STRIDE_HELP, answering=True)
+    max_query_length: Count = arg(32, "tokens of the question; the rest is left out", answering=True)
+    threads: Count = arg(4, "accepted and unused: the tokenizer uses all cores by itself", local=True, effect=False)
+    tqdm_enabled: bool = arg(
+        True, "accepted and unused: there is one bar, and it takes no time", local=True, effect=False
+    )
 
     negative_window_ratio: Annotated[float, AtLeast(0)] = arg(
         0.5, "windows without the answer to train on, for each window with it; drawn with the seed"
     )
-    max_answer_length: Count = arg(30, "tokens of an answer")
+    max_answer_length: Count = arg(30, "tokens of an answer", answering=True)
     no_answer_threshold: float = arg(
-        0.0, "log odds by which 'no answer' must beat the best span to be given; higher answers more often"
+        0.0,
+        "log odds by which 'no answer' must beat the best span to be given; higher answers more often",
+        answering=True,
     )
-    josa_cut: bool = arg(True, "cut the josa off the end of an answer (서울에서 -> 서울)")
+    josa_cut: bool = arg(True, "cut the josa off the end of an answer (서울에서 -> 서울)", answering=True)
 
     def problems(self) -> list[str]:
         """Return the rules between settings that are broken, windows that would skip part of a passage among them."""
@@ -69,14 +77,7 @@ class QADeployArguments(DeployArguments):
     downstream_task_name: str | None = arg(None, "accepted and unused: the checkpoint knows its task")
     downstream_model_labelmap_path: str | None = arg(None, "accepted and unused: answers are spans, not labels")
 
-    as_trained: ClassVar[Mapping[str, Any]] = {
-        **DeployArguments.as_trained,
-        "max_query_length": 32,
-        "max_answer_length": 30,
-        "doc_stride": 64,
-        "no_answer_threshold": 0.0,
-        "josa_cut": True,
-    }
+    as_trained: ClassVar[dict[str, Any]] = DeployArguments.as_trained | defaults_of(QATrainArguments, answering=True)
 
     def __post_init__(self) -> None:
         """Check the settings, choose the checkpoint, fill in what was left out, and check the windows.
@@ -87,3 +88,20 @@ class QADeployArguments(DeployArguments):
         """
         super().__post_init__()
         self.raise_for(gaps(self.max_seq_length, self.doc_stride, self.max_query_length))
+
+
+def describe_gap(max_seq_length: int, doc_stride: int, max_query_length: int, special_tokens: int) -> str:
+    """Say, with the arithmetic, why windows of these lengths would skip part of a passage; empty if they do not."""
+    room = max_seq_length - max_query_length - special_tokens
+    sum_shown = (
+        f"max_seq_length {max_seq_length} - max_query_length {max_query_length} - {special_tokens} special tokens "
+        f"= {room} tokens of the passage in a window"
+    )
+    if room < 1:
+        return f"{sum_shown}: nothing of it would be read. Raise max_seq_length or lower max_query_length."
+    if doc_stride > room:
+        return (
+            f"{sum_shown}, but doc_stride slides the window by {doc_stride}: {doc_stride - room} tokens between two "
+            f"windows would never be read. Give doc_stride <= {room}, or more max_seq_length, or less max_query_length."
+        )
+    return ""

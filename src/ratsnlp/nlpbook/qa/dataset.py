@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ratsnlp.nlpbook.data.batches import Features
-from ratsnlp.nlpbook.data.dataset import FeatureDataset
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features
+from ratsnlp.nlpbook.data.encoding import TokenizedText, tokenize
 from ratsnlp.nlpbook.data.features import Chunk
-from ratsnlp.nlpbook.data.windows import PairLayout, TokenizedText, Window, WindowCutter, tokenize
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.corpus import QAExample
+from ratsnlp.nlpbook.qa.windows import PairLayout, Window, WindowCutter
 
 NO_ANSWER = 0
 """The position, that of [CLS], which says that a window holds no answer."""

@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,16 @@ from tqdm.auto import tqdm
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
-from ratsnlp.nlpbook.data.batches import pad
-from ratsnlp.nlpbook.data.nfc import compose
-from ratsnlp.nlpbook.data.windows import OUTSIDE, PairLayout, Window, WindowCutter, tokenize
-from ratsnlp.nlpbook.evaluation.answercard import AnswerCard
+from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.inference.predictor import Predictor
-from ratsnlp.nlpbook.inference.spans import search_spans
-from ratsnlp.nlpbook.josa import cut_josa
+from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.corpus import KorQuADV1Corpus, QAExample
+from ratsnlp.nlpbook.qa.josa import cut_josa
+from ratsnlp.nlpbook.qa.report import AnswerCard
+from ratsnlp.nlpbook.qa.windows import OUTSIDE, PairLayout, Window, WindowCutter, search_spans
+from ratsnlp.nlpbook.settings import names_where
+from ratsnlp.nlpbook.texts import compose
 
 SPANS_PER_WINDOW = 20
 SHOWN_ANSWERS = 5
@@ -76,6 +78,8 @@ class QAPredictor(Predictor):
     decision = "answer"
     model_class = staticmethod(lambda: AutoModelForQuestionAnswering)
 
+    answer_settings = names_where(QATrainArguments, answering=True)
+
     def __init__(
         self,
         model: PreTrainedModel,
@@ -95,11 +99,6 @@ class QAPredictor(Predictor):
         self.layout = PairLayout.of(tokenizer)
         self.doc_stride, self.max_query_length, self.max_answer_length = doc_stride, max_query_length, max_answer_length
         self.no_answer_threshold, self.josa_cut = no_answer_threshold, josa_cut
-
-    def configure(self, settings: Mapping[str, Any]) -> None:
-        """Take over the window and answer settings of the training."""
-        for name in ("doc_stride", "max_query_length", "max_answer_length", "no_answer_threshold", "josa_cut"):
-            setattr(self, name, settings.get(name, getattr(self, name)))
 
     @property
     def cutter(self) -> WindowCutter:

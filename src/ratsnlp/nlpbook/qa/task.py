@@ -8,11 +8,11 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 from transformers import PreTrainedModel
 
-from ratsnlp.nlpbook.inference.spans import search_spans
-from ratsnlp.nlpbook.josa import cut_josa
-from ratsnlp.nlpbook.metrics import korquad_exact_match, korquad_f1
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.dataset import NO_ANSWER, QADataset
+from ratsnlp.nlpbook.qa.josa import cut_josa
+from ratsnlp.nlpbook.qa.metrics import korquad_exact_match, korquad_f1
+from ratsnlp.nlpbook.qa.windows import search_spans
 from ratsnlp.nlpbook.training.task import Task
 
 

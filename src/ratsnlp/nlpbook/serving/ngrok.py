@@ -15,9 +15,8 @@ from urllib.parse import urlsplit
 import platformdirs
 import yaml
 
+from ratsnlp.nlpbook.environment import in_notebook, read_secret
 from ratsnlp.nlpbook.errors import ServingError
-from ratsnlp.nlpbook.serving.colab import read_secret
-from ratsnlp.nlpbook.settings import in_notebook
 
 TOKEN_NAME = "NGROK_AUTHTOKEN"
 TOKEN_PAGE = "https://dashboard.ngrok.com/get-started/your-authtoken"

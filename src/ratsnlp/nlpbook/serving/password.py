@@ -11,7 +11,7 @@ from collections.abc import Callable
 from flask import Flask, request
 
 from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.serving.payload import RequestError
+from ratsnlp.nlpbook.serving.requests import RequestError
 
 VARIABLE = "RATSNLP_PASSWORD"
 OPEN_PATHS = ("/healthz",)  # what watches over a server knows no password, and learns nothing here

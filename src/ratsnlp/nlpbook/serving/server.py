@@ -17,6 +17,7 @@ import waitress
 import waitress.wasyncore
 from flask import Flask
 
+from ratsnlp.nlpbook.environment import in_notebook
 from ratsnlp.nlpbook.errors import ServingError
 from ratsnlp.nlpbook.serving.tunnel import (
     AUTO,
@@ -29,7 +30,6 @@ from ratsnlp.nlpbook.serving.tunnel import (
     open_tunnels,
     tell_address,
 )
-from ratsnlp.nlpbook.settings import in_notebook
 
 logger = logging.getLogger("ratsnlp")
 

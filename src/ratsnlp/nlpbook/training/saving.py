@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from lightning_fabric.utilities.apply_func import move_data_to_device
 from pytorch_lightning import Trainer
@@ -21,26 +20,19 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO, XLACheckpointIO
 from torch import Tensor
 
-from ratsnlp.nlpbook.arguments import IN_COLAB
-from ratsnlp.nlpbook.checkpoints import LAST, held_in, load_raw
+from ratsnlp.nlpbook.checkpoints import load_raw
+from ratsnlp.nlpbook.environment import cache_folder, on_drive
 from ratsnlp.nlpbook.errors import CheckpointError
+from ratsnlp.nlpbook.model_folder import LAST, PARTIAL, file_digest, held_in, write_whole
 
 logger = logging.getLogger("ratsnlp")
-
-PARTIAL = ".partial"
-
-
-def on_drive(folder: Path) -> bool:
-    """Tell whether a folder is on a Google Drive mounted into Colab: slow for small writes, and it may vanish."""
-    return IN_COLAB and any(part in ("gdrive", "drive") for part in folder.parts[:4])
 
 
 def local_folder(folder: Path) -> Path | None:
     """Return where checkpoints of a model folder are written first; None where the folder itself is local."""
     if not on_drive(folder):
         return None
-    name = f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
-    return platformdirs.user_cache_path("ratsnlp") / "checkpoints" / name
+    return cache_folder("checkpoints", f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}")
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -83,15 +75,16 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
     def put(self, place: Path, write: Callable[[Path], Any]) -> None:
         """Let `write` make a file, see that it is whole, and put it in its place."""
-        partial = place.with_name(place.name + PARTIAL)
+
+        def write_and_check(partial: Path) -> None:
+            write(partial)
+            refuse_damaged(partial)
+
         try:
             if place.parent != self.folder:
                 place.parent.mkdir(parents=True, exist_ok=True)  # a vanished Drive is not to be made anew as a folder
-            write(partial)
-            refuse_damaged(partial)
-            partial.replace(place)
+            write_whole(place, write_and_check)
         except (OSError, RuntimeError, CheckpointError) as error:  # torch.save tells a full disk as a RuntimeError
-            try_to_remove(partial)
             raise CheckpointError(
                 f"{place} could not be written ({str(error).splitlines()[0]}). {self.tell_safe()} Make room, or mount "
                 "the drive again, and run the same command or cell again: it resumes from there."
@@ -133,14 +126,8 @@ def copy_and_compare(source: Path, target: Path) -> None:
         OSError: The copy differs.
     """
     shutil.copyfile(source, target)
-    if digest(source) != digest(target):
+    if file_digest(source) != file_digest(target):
         raise OSError(f"the copy of {source} differs from it")
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refuse_damaged(path: Path) -> None:
@@ -154,14 +141,6 @@ def refuse_damaged(path: Path) -> None:
         damaged = archive.testzip()
     if damaged:
         raise CheckpointError(f"the checkpoint {path} is damaged at {damaged}")
-
-
-def try_to_remove(path: Path) -> None:
-    """Remove what could not be finished, where that still can be done."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        logger.warning("%s is left behind and can be deleted", path)
 
 
 def select_resumable(folder: Path) -> Path | None:

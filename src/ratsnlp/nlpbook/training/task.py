@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.checkpoints import KEY, describe_model
-from ratsnlp.nlpbook.data.table_record import remember_table
 from ratsnlp.nlpbook.logs import logger
+from ratsnlp.nlpbook.model_folder import ModelFolder
 from ratsnlp.nlpbook.models import order_head, set_dropout, takes_token_types
 
 DECAY_PER_EPOCH = 0.9
@@ -63,7 +63,12 @@ class Task(pl.LightningModule):
     def on_train_start(self) -> None:
         """Let the corpus write into the model folder what scoring needs later, where it has something to say."""
         if self.trainer.is_global_zero and self.args.downstream_model_dir:
-            remember_table(getattr(self.training_dataset(), "corpus", None), self.args.downstream_model_dir)
+            folder = ModelFolder(self.args.downstream_model_dir)
+            corpus: Any = getattr(self.training_dataset(), "corpus", None)
+            if hasattr(corpus, "write_record"):
+                corpus.write_record(folder.path)
+            else:
+                folder.forget_table()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Tie dropout to seed, process and step, so that a resumed training goes on exactly as an uncut one would."""

@@ -1,36 +1,84 @@
 """What runs the steps: `get_trainer` for a CPU, GPUs or TPU cores, and `set_seed`."""
 
 import logging
+import math
 import warnings
+from collections import deque
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from torch import Tensor
 
 from ratsnlp.nlpbook.arguments import LAST_EPOCH, TrainArguments
-from ratsnlp.nlpbook.checkpoints import LAST
+from ratsnlp.nlpbook.environment import cache_folder, on_drive
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import History, draw_curves, read_history, save_figure, show_in_notebook
-from ratsnlp.nlpbook.training.hardware import refuse_fork, select_hardware
-from ratsnlp.nlpbook.training.saving import BestCheckpoint, checkpoint_io, on_drive, tell_places
-from ratsnlp.nlpbook.training.stuck import StuckLoss
+from ratsnlp.nlpbook.hardware import refuse_fork, select_hardware
+from ratsnlp.nlpbook.model_folder import LAST
+from ratsnlp.nlpbook.models import class_count
+from ratsnlp.nlpbook.training.saving import BestCheckpoint, checkpoint_io, tell_places
 from ratsnlp.nlpbook.training.task import Task
 
 logger = logging.getLogger("ratsnlp")
+NOT_MOVED = 0.97
+"""A mean loss above this share of ln k has not moved."""
 
+
+class StuckLoss(pl.Callback):
+    """Warn once, after some steps, where a classifier's loss has stayed at ln k. Tasks of other kinds pass.
+
+    Args:
+        steps: Optimizer steps to wait.
+        window: How many of the last steps the mean is of.
+    """
+
+    def __init__(self, steps: int = 200, window: int = 100):
+        self.steps, self.window = steps, window
+        self.losses: deque[Tensor] = deque()
+        self.done = False
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Begin anew."""
+        self.losses = deque(maxlen=self.window * trainer.accumulate_grad_batches)
+        self.done = class_count(getattr(pl_module, "model", None)) is None
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Note the loss, and look at the mean when it is time."""
+        if self.done:
+            return
+        self.losses.append(outputs["loss"].detach() * trainer.accumulate_grad_batches)  # still on the device
+        if trainer.global_step < self.steps or len(self.losses) < (self.losses.maxlen or 0):
+            return
+        self.done = True
+        self.compare(class_count(pl_module.model) or 0, trainer)
+        self.losses.clear()
+
+    def compare(self, classes: int, trainer: pl.Trainer) -> None:
+        """Compare the mean loss with that of guessing, and say so where they are alike."""
+        mean, guessing = float(torch.stack(list(self.losses)).float().mean()), math.log(classes)
+        if trainer.is_global_zero and not mean <= NOT_MOVED * guessing:  # not-a-number has not moved either
+            logger.warning(
+                "after %d steps the loss is %.3f, and guessing among %d labels gives ln %d = %.3f: the model does not "
+                "learn. Look at the tokenizer and the model (are they of the same name? see ratsnlp check), the "
+                "learning rate (%g; try 2e-5 to 5e-5), and the labels (do they fit the texts?)",
+                *(trainer.global_step, mean, classes, classes, guessing, trainer.optimizers[0].param_groups[0]["lr"]),
+            )
+
+
+logger = logging.getLogger("ratsnlp")
 # Lightning advertises its logging service in every cell that makes a trainer, tells each loader it looks into, and
 # proposes a float32 of less precision on newer GPUs, where `precision="auto"` has taken bfloat16 already.
 NOISE = ("Tip:", "Loading `train_dataloader`", "To properly utilize them")
 logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
     lambda record: not any(words in record.getMessage() for words in NOISE)
 )
-
 REHEARSAL_BATCHES = 3
-
 EXPECTED_WARNINGS = (
     "Checkpoint directory .* exists and is not empty",  # resuming, or a second run of the cell
     ".*does not have many workers",  # features are memory-mapped: the main process reads them fastest
@@ -226,5 +274,5 @@ def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
 
 def build_loggers(folder: Path) -> list[Logger]:
     """Return the CSV and the TensorBoard logger. Drive is slow for small writes: logs of a folder there stay local."""
-    root = platformdirs.user_cache_path("ratsnlp") / "logs" / folder.name if on_drive(folder) else folder / "logs"
+    root = cache_folder("logs", folder.name) if on_drive(folder) else folder / "logs"
     return [CSVLogger(root, name=None), TensorBoardLogger(root, name=None)]

@@ -1,0 +1,58 @@
+"""All that the rest of the library has to know of document classification."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ratsnlp.nlpbook.arguments import LAST_EPOCH
+from ratsnlp.nlpbook.tasks import Demo, DemoPage, TaskSpec
+
+if TYPE_CHECKING:
+    from ratsnlp.nlpbook.serving.app import WebApp
+
+HERE = "ratsnlp.nlpbook.classification"
+
+SPEC = TaskSpec(
+    name="classification",
+    task_name="document-classification",
+    title="Document classification",
+    arguments=f"{HERE}.arguments:ClassificationTrainArguments",
+    corpora={"nsmc": f"{HERE}.corpus:NsmcCorpus"},
+    table=f"{HERE}.corpus:TableCorpus",
+    dataset=f"{HERE}.dataset:ClassificationDataset",
+    task=f"{HERE}.task:ClassificationTask",
+    model="transformers:AutoModelForSequenceClassification",
+    pipeline="text-classification",
+    predictor=f"{HERE}.predictor:ClassificationPredictor",
+    page=DemoPage(
+        template="classification.html",
+        title="문서 분류",
+        fields=("sentence",),
+        examples=(
+            ("두 시간이 십 분처럼 지나갔어요. 또 보고 싶네요!",),
+            ("배우 연기는 좋은데 이야기가 너무 지루했다",),
+            ("기대 안 했는데 생각보다 나쁘지 않네 ㅋㅋ",),
+        ),
+    ),
+    demo=Demo(
+        # the last epoch is taken: which one is best, the sixty rows held out cannot tell
+        settings={"max_seq_length": 64, "epochs": 6, "hidden_dropout": 0.0, "monitor": LAST_EPOCH},
+        inputs=("정말 재미있어요 강력 추천합니다", "지루하고 돈이 아까운 영화", "배우들 연기가 최고였다"),
+        shown=("sentence", "prediction"),
+    ),
+    notebooks=("classification_train", "classification_deploy"),
+)
+
+
+def get_web_service_app(
+    inference_fn: Callable[[str], Mapping[str, Any]], is_colab: bool = True, **options: Any
+) -> "WebApp":
+    """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
+
+    Args:
+        inference_fn: A predictor, or a hand-written function that returns a dict in the published form.
+        is_colab: As in the published cells; False keeps the page to its machine even in Colab.
+        options: See `build_web_service_app`.
+    """
+    from ratsnlp.nlpbook.serving.app import build_task_app
+
+    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)

@@ -1,0 +1,165 @@
+"""What notebooks look at: features, lengths, windows, curves, confusion. Each shows itself under a cell.
+
+`print` gives the same in words, for a terminal, a screen reader, or a question to somebody else.
+"""
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytorch_lightning as pl
+
+from ratsnlp.nlpbook.classification.report import ScoreCard
+from ratsnlp.nlpbook.data.dataset import FeatureDataset
+from ratsnlp.nlpbook.figures import draw_confusion, draw_curves, draw_lengths, is_validation_score
+from ratsnlp.nlpbook.texts import cells, fill
+from ratsnlp.nlpbook.training.trainer import read_run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
+"""What features hold for each token, as the model takes it."""
+MARK = "*"
+"""Stands in a table before the rows that the text below it speaks of."""
+
+
+@dataclass(frozen=True, repr=False)
+class Shown:
+    """Something to look at.
+
+    Attributes:
+        text: What it says, in words.
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return self.text
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, repr=False)
+class ShownPicture(Shown):
+    """A picture, and what it says in words.
+
+    Attributes:
+        figure: The picture; `figure.savefig(path)` writes it.
+    """
+
+    figure: "Figure"
+
+    def _repr_png_(self) -> bytes:
+        content: bytes = self.figure._repr_png_()  # type: ignore[attr-defined]
+        return content
+
+
+@dataclass(frozen=True, repr=False)
+class ShownTable(Shown):
+    """A table that scrolls under its cell, and the same in words.
+
+    Attributes:
+        rows: The cells, names of the columns first. A row that begins with `MARK` stands out.
+        caption: What stands below.
+    """
+
+    rows: Sequence[Sequence[str]]
+    caption: str
+
+    def _repr_html_(self) -> str:
+        names, *rows = self.rows
+        lines = [f"<tr>{write_cells('th', names)}</tr>"]
+        lines += [f"<tr>{write_cells('th' if row[0] == MARK else 'td', row)}</tr>" for row in rows]
+        table = f"<table>{''.join(lines)}</table>"
+        return f'<div style="max-height: 24em; overflow: auto">{table}</div><p>{html.escape(self.caption)}</p>'
+
+
+def show_features(dataset: FeatureDataset[Any, Any], row: int) -> ShownTable:
+    """Show one row of a dataset as the model reads it: each token with its numbers, and the right answer.
+
+    Args:
+        dataset: A dataset of any task.
+        row: Which row.
+
+    Raises:
+        IndexError: There is no such row.
+    """
+    features = dataset[row]
+    columns = [name for name in COLUMNS if getattr(features, name) is not None]
+    tokens = dataset.tokenizer.convert_ids_to_tokens(features.input_ids)
+    answer = range(getattr(features, "start_positions", 0), getattr(features, "end_positions", -1) + 1)
+    rows = [["", "", "token", *columns]]
+    for place, token in enumerate(tokens):
+        mark = MARK if place in answer else ""
+        rows.append([mark, str(place), str(token), *(str(getattr(features, name)[place]) for name in columns)])
+    caption = describe_answer(dataset, features)
+    return ShownTable(f"{lay_out(rows)}\n{caption}", rows, caption)
+
+
+def describe_answer(dataset: FeatureDataset[Any, Any], features: Any) -> str:
+    """Say what a model should answer to these features."""
+    if hasattr(features, "start_positions"):
+        first, last = features.start_positions, features.end_positions
+        told = "the answer" if last else "[CLS]: this window does not hold the answer"
+        return f"start_positions {first}, end_positions {last}: {MARK} {told}"
+    if features.label is None:
+        return "no label"
+    names = getattr(dataset.corpus, "label_names", None) or dataset.get_labels()
+    return f"label {features.label}: {names[features.label]}"
+
+
+def show_lengths(dataset: FeatureDataset[Any, Any]) -> ShownPicture:
+    """Show how many tokens the rows of a dataset have, and how many reach `max_seq_length`, where they may be cut."""
+    lengths, longest = dataset.lengths.numpy(), dataset.args.max_seq_length
+    ordered = sorted(lengths.tolist())
+    half, most = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.95))
+    text = (
+        f"{len(ordered):,} rows of {ordered[0]} to {ordered[-1]} tokens; "
+        f"half have at most {half}, 95 % at most {most}; "
+        f"{(lengths >= longest).mean():.1%} reach max_seq_length {longest}"
+    )
+    return ShownPicture(text, draw_lengths(lengths, longest))
+
+
+def show_history(trainer: pl.Trainer) -> ShownPicture:
+    """Show the curves of a training that `get_trainer`'s trainer ran; in words, what each validation measured.
+
+    Args:
+        trainer: The trainer, after `fit`.
+    """
+    history = read_run(trainer)
+    names = sorted(name for name in history if name.startswith("val"))
+    names.sort(key=is_validation_score)  # losses first
+    steps = sorted({step for name in names for step in history[name][0]})
+    rows = [["step", *names]]
+    for step in steps:
+        found = (dict(zip(*history[name], strict=True)).get(step) for name in names)
+        rows.append([f"{step:.0f}", *("" if value is None else f"{value:.4f}" for value in found)])
+    return ShownPicture(lay_out(rows), draw_curves(history))
+
+
+def show_confusion(card: ScoreCard) -> ShownPicture:
+    """Show how often each true label was taken for each label.
+
+    Args:
+        card: The score card that `nlpbook.evaluate` returns for a classifier.
+    """
+    names, counts = list(card.label_names), card.confusion
+    rows = [["true / predicted", *names]]
+    rows += [[name, *(f"{count:,}" for count in row)] for name, row in zip(names, counts.tolist(), strict=True)]
+    return ShownPicture(lay_out(rows), draw_confusion(counts.numpy(), names))
+
+
+def lay_out(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as lines with aligned columns."""
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(fill, row, widths)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def write_cells(tag: str, texts: Sequence[str]) -> str:
+    """Return HTML cells of a table; nothing in a text can become HTML."""
+    return "".join(f'<{tag} style="text-align: left">{html.escape(text)}</{tag}>' for text in texts)

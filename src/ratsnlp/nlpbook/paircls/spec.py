@@ -1,0 +1,79 @@
+"""All that the rest of the library has to know of pair classification: of inference, and of pairs with other labels."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ratsnlp.nlpbook.classification.spec import SPEC as CLASSIFICATION
+from ratsnlp.nlpbook.paircls.corpus import NLI_LABELS
+from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage, TaskSpec
+
+if TYPE_CHECKING:
+    from ratsnlp.nlpbook.serving.app import WebApp
+
+HERE = "ratsnlp.nlpbook.paircls"
+PREMISE = "도서관은 아침 아홉 시에 문을 연다."
+
+SPEC = TaskSpec(
+    name="paircls",
+    task_name="pair-classification",
+    title="Pair classification (NLI)",
+    arguments=CLASSIFICATION.arguments,
+    corpora={"klue-nli": f"{HERE}.corpus:KlueNLICorpus", "kornli": f"{HERE}.corpus:KorNLICorpus"},
+    table=CLASSIFICATION.table,
+    pairs=True,
+    dataset=CLASSIFICATION.dataset,
+    task=CLASSIFICATION.task,
+    model=CLASSIFICATION.model,
+    pipeline=CLASSIFICATION.pipeline,
+    predictor=f"{HERE}.predictor:PairClassificationPredictor",
+    page=DemoPage(
+        template="paircls.html",
+        title="문장 쌍 분류",
+        fields=("premise", "hypothesis"),
+        examples=(
+            ("동생은 아침마다 강아지와 공원을 걷는다.", "동생은 강아지와 산책을 한다."),
+            ("이 식당은 월요일마다 문을 닫는다.", "월요일에도 이 식당에서 밥을 먹을 수 있다."),
+            ("할머니가 시장에서 사과를 한 봉지 샀다.", "할머니는 사과로 잼을 만들 생각이다."),
+        ),
+    ),
+    choose_page=f"{HERE}.spec:choose_page",
+    demo=Demo(
+        settings={"max_seq_length": 64, "epochs": 8, "monitor": "max val_acc"},
+        inputs=(
+            (PREMISE, "도서관은 오전에 문을 연다."),
+            (PREMISE, "도서관은 오후가 되어야 문을 연다."),
+            (PREMISE, "도서관에는 만화책이 많다."),
+        ),
+        shown=("premise", "hypothesis", "prediction"),
+    ),
+    baselines={
+        "hypothesis_only": Baseline(
+            function=f"{HERE}.baseline:score_hypothesis_only",
+            help="pairs: also score a classifier that never sees the premise",
+        )
+    },
+    notebooks=("paircls_train", "paircls_deploy"),
+)
+OWN_LABELS_PAGE = dataclasses.replace(SPEC.page, template="pairs.html", examples=())
+
+
+def choose_page(inference_fn: Callable[..., Any]) -> DemoPage:
+    """Return the page that speaks of a premise and a hypothesis, unless a predictor has labels of another kind."""
+    labels = getattr(inference_fn, "labels", NLI_LABELS)
+    return SPEC.page if set(labels) == set(NLI_LABELS) else OWN_LABELS_PAGE
+
+
+def get_web_service_app(
+    inference_fn: Callable[[str, str], Mapping[str, Any]], is_colab: bool = True, **options: Any
+) -> "WebApp":
+    """Return the page that answers with `inference_fn(premise, hypothesis)`; `app.run()` serves it.
+
+    Args:
+        inference_fn: A predictor, or a hand-written function that returns a dict in the published form.
+        is_colab: As in the published cells; False keeps the page to its machine even in Colab.
+        options: See `build_web_service_app`.
+    """
+    from ratsnlp.nlpbook.serving.app import build_task_app
+
+    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)

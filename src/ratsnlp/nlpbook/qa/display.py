@@ -1,0 +1,92 @@
+"""Pictures: curves, confusion, lengths, windows, spans. Matplotlib, in a font that knows Hangul."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from ratsnlp.nlpbook.data.encoding import tokenize
+from ratsnlp.nlpbook.display import ShownPicture
+from ratsnlp.nlpbook.figures import drawable, new_figure, with_hangul
+from ratsnlp.nlpbook.qa.corpus import QAExample
+from ratsnlp.nlpbook.qa.windows import OUTSIDE, Window, WindowCutter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@with_hangul
+def draw_windows(windows: Sequence[tuple[int, int]], answer: tuple[int, int]) -> "Figure":
+    """Draw the stretch of a passage that each window holds, and where in the passage the answer is.
+
+    Args:
+        windows: The characters that each window holds, half-open, in order.
+        answer: The answer's characters, half-open. Windows that hold all of it are dark.
+    """
+    figure, (axes,) = new_figure(8, 1.4 + 0.28 * len(windows))
+    for number, (start, end) in enumerate(windows):
+        holds = start <= answer[0] and answer[1] <= end
+        axes.barh(number, end - start, left=start, height=0.7, color="tab:blue" if holds else "lightsteelblue")
+    axes.axvspan(*answer, color="tab:red", alpha=0.6, label="answer")
+    axes.set_yticks(range(len(windows)))
+    axes.set_ylim(len(windows) - 0.4, -0.6)
+    axes.set(xlabel="characters of the passage", ylabel="window", title="dark: windows that hold the answer")
+    axes.legend(loc="lower left")
+    return figure
+
+
+@with_hangul
+def draw_span_logits(
+    tokens: Sequence[str], start_logits: Sequence[float], end_logits: Sequence[float], span: tuple[int, int]
+) -> "Figure":
+    """Draw how much a model takes each token for the first and for the last of the answer.
+
+    Args:
+        tokens: The tokens, T of them.
+        start_logits: The score of each as the first, T of them.
+        end_logits: The score of each as the last, T of them.
+        span: The first and the last token of the answer taken, inclusive; not shaded where they are crossed.
+    """
+    figure, (axes,) = new_figure(max(6.4, 0.17 * len(tokens) + 1), 3.8)
+    places = np.arange(len(tokens))
+    axes.bar(places - 0.2, start_logits, width=0.4, color="tab:blue", label="start")
+    axes.bar(places + 0.2, end_logits, width=0.4, color="tab:orange", label="end")
+    if span[0] <= span[1]:
+        axes.axvspan(span[0] - 0.5, span[1] + 0.5, color="tab:red", alpha=0.2, label="answer")
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xticks(places, drawable(tokens), rotation=90, fontsize=7, parse_math=False)
+    axes.set(ylabel="logit", title="start and end of the answer", xlim=(-1, len(tokens)))
+    figure.legend(loc="outside upper right", ncols=3)
+    return figure
+
+
+class WindowReader(Protocol):
+    """What cuts passages into windows: a dataset or a predictor of question answering."""
+
+    tokenizer: PreTrainedTokenizerBase
+    cutter: WindowCutter
+
+
+def show_windows(reader: WindowReader, example: QAExample) -> ShownPicture:
+    """Show which characters of a passage each window holds, and which windows hold the answer.
+
+    Args:
+        reader: A `QADataset` or a predictor of question answering: it knows tokenizer and lengths.
+        example: A question with its passage and its answer.
+    """
+    texts = tokenize(reader.tokenizer, (example.question_text, example.context_text))
+    windows = reader.cutter.cut(texts[example.question_text], texts[example.context_text])
+    stretches = [find_stretch(window) for window in windows]
+    start, end = example.start_position_character, example.end_position_character
+    lines = [f"answer: characters {start} to {end} of {len(example.context_text)}"]
+    for number, (window, (first, last)) in enumerate(zip(windows, stretches, strict=True)):
+        holds = "  <- holds the answer" if first <= start and end <= last else ""
+        lines.append(f"window {number}: {len(window.ids)} tokens, characters {first} to {last}{holds}")
+    return ShownPicture("\n".join(lines), draw_windows(stretches, (start, end)))
+
+
+def find_stretch(window: Window) -> tuple[int, int]:
+    """Return the characters of the passage, half-open, that a window holds; `(0, 0)` of an empty passage."""
+    inside = window.characters[window.characters[:, 0] != OUTSIDE]
+    return (int(inside[0, 0]), int(inside[-1, 1])) if len(inside) else (0, 0)

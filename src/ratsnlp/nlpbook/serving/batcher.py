@@ -1,0 +1,170 @@
+"""One thread asks the model. What is asked while it is busy waits, and then goes together.
+
+There is no waiting for company: a question that finds the model free goes at once, so a single user waits for nothing,
+and the more users there are, the more of their questions share a forward pass. Knows no model and imports none: it
+takes any function from many questions to as many answers.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+Question = tuple[str, ...]
+IDLE_SECONDS = 10.0
+"""How long the thread outlives the last question. An app that nobody uses holds no thread, nor the model through it."""
+
+
+class Overloaded(Exception):  # noqa: N818
+    """A question was not answered because others are ahead of it; asking again in `retry_after` seconds may help."""
+
+    def __init__(self, text: str, retry_after: int) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class AnswerTimeout(Exception):  # noqa: N818
+    """A question is being answered for longer than allowed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is done with the questions of one kind.
+
+    Attributes:
+        answer: Takes questions, returns as many answers in their order.
+        most: Questions that go together at most; with 1, `answer` gets them one at a time.
+    """
+
+    answer: Callable[[Sequence[Question]], Sequence[Any]]
+    most: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A question, what is to be done with it, and the answer to come."""
+
+    work: Work
+    question: Question
+    answer: "Future[Any]" = field(default_factory=Future)
+
+
+class Batcher:
+    """Answers questions from many threads in one thread of its own, those of one kind together.
+
+    Args:
+        max_pending: Questions that may wait or be answered at a time.
+
+    Attributes:
+        batches: How often work was done.
+        questions: How many questions went into it.
+    """
+
+    def __init__(self, max_pending: int = 48) -> None:
+        self.max_pending = max_pending
+        self.batches = self.questions = 0
+        self._changed = threading.Condition()
+        self._waiting: list[Job] = []
+        self._running: list[Job] = []
+        self._working = False
+        self._seconds_each = 0.0
+
+    @property
+    def pending(self) -> int:
+        """How many questions wait or are being answered."""
+        return len(self._waiting) + len(self._running)
+
+    def ask(self, work: Work, question: Question, seconds: float) -> Any:
+        """Return the answer to a question; blocks until it is there.
+
+        Args:
+            work: What is done with it.
+            question: The texts it consists of.
+            seconds: How long to wait for the answer.
+
+        Raises:
+            Overloaded: Too many questions are pending, or the time passed before the model came to this one.
+            AnswerTimeout: The time passed while this one was being answered.
+            Exception: What `work.answer` raised for this question.
+        """
+        job = self._put(work, question)
+        wait([job.answer], seconds)
+        if not job.answer.done():
+            self._give_up(job, seconds)
+        return job.answer.result()
+
+    def _put(self, work: Work, question: Question) -> Job:
+        job = Job(work, question)
+        with self._changed:
+            if self.pending >= self.max_pending:
+                raise Overloaded(f"{self.pending} questions are pending; at most {self.max_pending} may", self._wait())
+            self._waiting.append(job)
+            self._changed.notify()
+            if not self._working:
+                self._working = True
+                threading.Thread(target=self._work, name="ratsnlp answers", daemon=True).start()
+        return job
+
+    def _give_up(self, job: Job, seconds: float) -> None:
+        with self._changed:
+            if job in self._waiting:
+                self._waiting.remove(job)
+                raise Overloaded(f"the model did not come to this question in {seconds:g} seconds", self._wait())
+        if not job.answer.done():
+            raise AnswerTimeout(f"no answer in {seconds:g} seconds")
+
+    def _wait(self) -> int:
+        """Return in how many seconds, about, what is pending now will be answered: 1 to 60."""
+        return min(60, max(1, math.ceil(self.pending * self._seconds_each)))
+
+    def _work(self) -> None:
+        while self._take():
+            start = time.monotonic()
+            answer_jobs(self._running)
+            self.batches += 1
+            self.questions += len(self._running)
+            self._seconds_each = (time.monotonic() - start) / len(self._running)
+
+    def _take(self) -> bool:
+        """Move the longest waiting job, and those that can go with it, to `_running`; tell whether there was one."""
+        with self._changed:
+            self._running = []
+            self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS)
+            if not self._waiting:
+                self._working = False
+                return False
+            work = self._waiting[0].work
+            self._running = [job for job in self._waiting if job.work is work][: work.most]
+            self._waiting = [job for job in self._waiting if job not in self._running]
+            return True
+
+
+def answer_jobs(jobs: Sequence[Job]) -> None:
+    """Answer jobs of one kind together. Where that fails, answer halves, so that only the question at fault fails.
+
+    It also saves a batch that is too large for the memory of a GPU.
+    """
+    work = jobs[0].work
+    try:
+        answers = work.answer([job.question for job in jobs])
+        if len(answers) != len(jobs):
+            raise ValueError(f"{len(answers)} answers were returned to {len(jobs)} questions")
+    except BaseException as error:
+        if len(jobs) == 1:
+            jobs[0].answer.set_exception(as_exception(error))
+        else:
+            answer_jobs(jobs[: len(jobs) // 2])
+            answer_jobs(jobs[len(jobs) // 2 :])
+    else:
+        for job, answer in zip(jobs, answers, strict=True):
+            job.answer.set_result(answer)
+
+
+def as_exception(error: BaseException) -> Exception:
+    """Return an error that ends a request only, where a function asks the whole program to end."""
+    return (
+        error if isinstance(error, Exception) else RuntimeError(f"inference_fn raised {type(error).__name__}: {error}")
+    )

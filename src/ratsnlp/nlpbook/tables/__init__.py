@@ -1,0 +1,1 @@
+"""Own tables: any table file -> rows of text -> columns -> labelled rows."""
