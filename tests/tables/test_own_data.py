@@ -115,7 +115,7 @@ def test_a_training_that_goes_on_asks_nothing_again(make_args, tmp_path):
     (tmp_path / "model").mkdir()
     TableCorpus(table, text="번호", label="평가").write_record(tmp_path / "model")
     assert make_corpus(make_args, train_file=str(table)).columns.text == "번호"
-    other = write_reviews(tmp_path / "other.csv")
+    other = write_reviews(tmp_path / "other.csv", count=50)
     assert make_corpus(make_args, train_file=str(other)).columns.text == "리뷰"
 
 
