@@ -17,6 +17,12 @@ export function button(className, text, onClick) {
   return made;
 }
 
+export function buildRow(tag, cells) {
+  const row = element("tr");
+  row.append(...cells.map((cell) => element(tag, "", cell)));
+  return row;
+}
+
 /** Say something to a screen reader that the eye sees elsewhere. */
 export function announce(text) {
   byId("announcement").textContent = text;

@@ -1,16 +1,19 @@
 // A file of rows: read in the browser, asked row by row, saved with the answers beside it.
 
-import { flatten, readHeadline } from "./answers.js";
-import { buildBars } from "./bars.js";
+import { flatten, readCounted, readOutcome } from "./answers.js";
+import { Refusal, ask } from "./api.js";
 import { FileProblem, decode, parse, saveTable, tabulate } from "./csv.js";
-import { announce, byId, element } from "./dom.js";
-import { fields, form, labelOf, nameOf } from "./form.js";
-import { askAll } from "./scoring.js";
+import { announce, buildRow, byId, element } from "./dom.js";
+import { fields, labelOf, nameOf } from "./form.js";
+import { buildBars } from "./result.js";
 
 const MOST_BYTES = 50 * 2 ** 20;
 const SHOWN_ROWS = 50;
 const SHOWN_LABELS = 12; // more different answers than this are no labels
 const REFRESH_MS = 250;
+const IN_FLIGHT = 8;
+const TRIES = 6;
+const LONGEST_WAIT_S = 60;
 
 let file = null; // { name, lines } of what was read
 let table = null; // { header, rows, results }: a result is { answer } or { problem }, or nothing yet
@@ -145,6 +148,53 @@ function describeEnd() {
   return refused ? `${ended} 오류 ${count(refused)}행은 아래 표와 내려받는 파일의 error 열에 있습니다.` : ended;
 }
 
+// --- many questions: a few on their way at a time, each answered or refused for itself ------------------------------
+
+/**
+ * Ask each of `questions` (an object of texts, or null where nothing is to be asked) and hand what comes to
+ * `onDone(index, { answer } or { problem })`. Throws when cancelled by `controller` or when the server is gone; either
+ * way nothing is on its way any more.
+ */
+async function askAll(questions, onDone, controller) {
+  let next = 0;
+  async function work() {
+    while (next < questions.length) {
+      const index = next++;
+      if (questions[index]) onDone(index, await askPatiently(questions[index], controller.signal));
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: IN_FLIGHT }, work));
+  } finally {
+    controller.abort();
+  }
+}
+
+async function askPatiently(values, signal) {
+  const isBlank = Object.values(values).some((text) => !text.trim());
+  if (isBlank) return { problem: new Refusal("빈칸이 있는 행입니다.") };
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted();
+    try {
+      return { answer: await ask("api", values, signal) };
+    } catch (problem) {
+      if (!(problem instanceof Refusal) || problem.unreachable || problem.status === 401) throw problem;
+      if (!problem.passing || tries === TRIES) return { problem };
+      await sleep(Math.min(problem.retryAfter || tries, LONGEST_WAIT_S), signal);
+    }
+  }
+}
+
+function sleep(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    }, { once: true });
+  });
+}
+
 // --- showing --------------------------------------------------------------------------------------------------------
 
 function refresh() {
@@ -163,27 +213,20 @@ function showRows() {
   byId("file-head").replaceChildren(buildRow("th", ["행", ...columns.map((at) => table.header[at]), "결과"]));
   byId("file-rows").replaceChildren(...shown.map((row, index) => {
     const { answer, problem } = table.results[index] ?? {};
-    const outcome = problem ? problem.message : answer ? headline(answer) : "";
+    const outcome = problem ? problem.message : answer ? readOutcome(answer) : "";
     const made = buildRow("td", [String(index + 1), ...columns.map((at) => row[at] ?? ""), outcome]);
     made.lastChild.className = problem ? "outcome refused" : "outcome";
     return made;
   }));
 }
 
-const headline = (answer) => readHeadline(answer, form.dataset.headline, form.dataset.nothing);
-
-function buildRow(tag, cells) {
-  const row = element("tr");
-  row.append(...cells.map((cell) => element(tag, "", cell)));
-  return row;
-}
-
 function showCounts() {
   const counts = new Map();
-  const answers = table.results.filter((result) => result?.answer).map((result) => headline(result.answer));
-  for (const name of answers) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const bars = [...counts].sort((one, other) => other[1] - one[1]).map(([name, rows]) => {
-    return { name, share: rows / answers.length, value: `${count(rows)}행` };
+  const counted = table.results.filter((result) => result?.answer).map((result) => readCounted(result.answer));
+  const names = counted.flatMap((one) => one.names);
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const bars = [...counts].sort((one, other) => other[1] - one[1]).map(([name, times]) => {
+    return { name, share: times / names.length, value: `${count(times)}${counted[0].unit}` };
   });
   byId("file-counts").replaceChildren(...buildBars(bars.length <= SHOWN_LABELS ? bars : []));
 }
@@ -199,7 +242,7 @@ function saveScored() {
 }
 
 function flattenResult(result) {
-  if (result?.answer) return flatten(result.answer, form.dataset.headline);
+  if (result?.answer) return flatten(result.answer);
   return new Map(result ? [["error", result.problem.message]] : []);
 }
 

@@ -1,13 +1,11 @@
-// The script of every task page. A page says what it asks with [data-field], what it shows large with data-headline,
-// and in which text it marks the answer with data-passage; the rest is the same for all.
+// The script of every task page. A page says what it asks with [data-field] and in which text it marks the answer with
+// data-passage; how an answer is shown follows from its kind.
 
 import { ask } from "./api.js";
-import { listenForCopies } from "./copying.js";
 import { byId } from "./dom.js";
-import { listenForEnter } from "./enter.js";
 import { listenForFiles } from "./file.js";
-import { fields, fillFields, form, readFields } from "./form.js";
-import { listenForHistory, remember } from "./history.js";
+import { fields, fillFields, form, listenForEnter, readFields } from "./form.js";
+import { listenForCopies, listenForHistory, remember } from "./history.js";
 import { showResult } from "./result.js";
 import { cancel, isWaiting, waitFor } from "./waiting.js";
 import { hideWhy, listenForWhy } from "./why.js";

@@ -31,7 +31,7 @@ export function hideWhy() {
 
 function showWhy(entry) {
   const texts = textsOf({ values: entry.values, answer: entry.why });
-  const words = entry.why.words.filter((word) => Number.isFinite(word.weight));
+  const words = (entry.why.words ?? []).filter((word) => Number.isFinite(word.weight));
   const most = Math.max(FULL_SHADE, ...words.map((word) => Math.abs(word.weight)));
   const movers = words.filter((word) => Math.abs(word.weight) >= NOTICEABLE);
   movers.sort((one, other) => Math.abs(other.weight) - Math.abs(one.weight));
@@ -45,7 +45,7 @@ function showWhy(entry) {
 }
 
 function summarize({ prediction, probability }, movers) {
-  const decision = `${prediction} ${percent(probability, 1)}`;
+  const decision = [prediction, Number.isFinite(probability) ? percent(probability, 1) : ""].join(" ").trim();
   if (!movers.length) return `${decision}: 어느 한 어절을 빼도 확률이 거의 바뀌지 않습니다.`;
   return `${decision}: 어절을 하나씩 빼고 다시 물었을 때 확률이 가장 크게 바뀐 어절입니다.`;
 }
@@ -78,12 +78,11 @@ function buildMover(word, most) {
   fill.style.width = percent(Math.abs(word.weight) / most);
   track.append(fill);
   const name = element("span", "name", word.text);
-  if (fields.length > 1) name.append(" ", element("span", "note", shortLabel(word.field)));
+  const field = fields.find((one) => nameOf(one) === word.field); // none where the explanation names no text
+  if (field && fields.length > 1) name.append(" ", element("span", "note", labelOf(field).split(" (")[0]));
   row.append(name, track, element("span", "value", effect(word)));
   return row;
 }
-
-const shortLabel = (name) => labelOf(fields.find((field) => nameOf(field) === name)).split(" (")[0];
 
 function effect({ weight }) {
   const points = `${Math.abs(weight * 100).toFixed(1)}%p`;
