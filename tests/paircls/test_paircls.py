@@ -382,7 +382,9 @@ def test_evaluation_sets_the_hypothesis_only_score_beside_the_models(model_dir):
 
 
 def test_hypotheses_alone_cannot_be_asked_of_documents(trained):
-    with pytest.raises(ArgumentError, match="holds a model for document-classification; only pairs have a hypothesis"):
+    with pytest.raises(
+        ArgumentError, match="holds a model for document-classification, whose baselines are: none; got hypothesis_only"
+    ):
         nlpbook.evaluate(trained, hypothesis_only=True)
 
 

@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from qa_samples import PASSAGE, FakeModel, point_at
-from ratsnlp import nlpbook
 from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.qa import QAExample, QAPredictor, get_web_service_app
+from ratsnlp.nlpbook.qa import QAExample, QAPredictor, get_web_service_app, metrics
 from ratsnlp.nlpbook.qa.josa import cut_josa
 from ratsnlp.nlpbook.qa.windows import search_spans
 
@@ -37,13 +36,13 @@ from ratsnlp.nlpbook.qa.windows import search_spans
     ],
 )
 def test_scores_are_those_of_the_official_scorer(prediction, answers, em, f1):
-    assert nlpbook.metrics.korquad_exact_match(prediction, answers) == em
-    assert nlpbook.metrics.korquad_f1(prediction, answers) == pytest.approx(f1, abs=1e-12)
+    assert metrics.korquad_exact_match(prediction, answers) == em
+    assert metrics.korquad_f1(prediction, answers) == pytest.approx(f1, abs=1e-12)
 
 
 @pytest.mark.parametrize("answers", ["세종", [], ()])
 def test_the_scorer_wants_a_list_of_answers(answers):
-    for score in (nlpbook.metrics.korquad_exact_match, nlpbook.metrics.korquad_f1):
+    for score in (metrics.korquad_exact_match, metrics.korquad_f1):
         with pytest.raises(ValueError, match="answers must be a list of at least one text, got"):
             score("세종", answers)
 
@@ -54,8 +53,8 @@ def test_scores_match_all_recorded_ones_exactly():
     path = Path(os.environ["RATSNLP_REAL_DATA"]) / "korquad-v1" / "scoring_cases.json"
     for case in json.loads(path.read_text(encoding="utf-8")):
         question = case["prediction"], case["answers"]
-        assert nlpbook.metrics.korquad_exact_match(*question) == case["em"], case
-        assert nlpbook.metrics.korquad_f1(*question) == case["f1"], case
+        assert metrics.korquad_exact_match(*question) == case["em"], case
+        assert metrics.korquad_f1(*question) == case["f1"], case
 
 
 # josa

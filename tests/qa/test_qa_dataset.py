@@ -47,7 +47,7 @@ def labelled(dataset, row):
 
 
 def windows_of(dataset, question):
-    return [row for row in range(len(dataset.store)) if dataset.question_of(row) == question]
+    return [row for row in range(len(dataset.store)) if dataset.example_of(row) == question]
 
 
 # settings

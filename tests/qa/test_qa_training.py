@@ -77,7 +77,7 @@ def say(task, dataset, question, score, right=True, window=None):
 
 def test_scores_are_over_questions_and_take_the_best_of_their_windows(prepare):
     task, dataset = prepare()
-    rows = [row for row in range(len(dataset)) if dataset.question_of(row) == 0]
+    rows = [row for row in range(len(dataset)) if dataset.example_of(row) == 0]
     assert len(rows) > 1
     say(task, dataset, 0, -1.0)
     say(task, dataset, 0, -2.0, right=False, window=rows[-1])

@@ -85,6 +85,7 @@ def test_an_example_is_filled_in_and_asked(page, model):
 
 
 def test_a_page_for_another_task_is_one_template_and_one_line(open_page, tmp_path):
+    template = """{% extends "base.html" %}{% block fields %}
         {% for name in page.fields %}
         <label for="{{ name }}">{{ name }}</label><input id="{{ name }}" data-field="{{ name }}">
         {% endfor %}{% endblock %}"""

@@ -1,4 +1,4 @@
-from . import classification, metrics, paircls, qa
+from . import classification, metrics, ner, paircls, qa
 from .builtin import builtin_corpus, builtin_model
 from .classification.corpus import TableCorpus
 from .classification.predictor import explain
@@ -34,6 +34,7 @@ __all__ = [
     "load_predictor",
     "logger",
     "metrics",
+    "ner",
     "paircls",
     "qa",
     "run_with_ngrok",

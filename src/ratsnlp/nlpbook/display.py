@@ -90,25 +90,14 @@ def show_features(dataset: FeatureDataset[Any, Any], row: int) -> ShownTable:
     features = dataset[row]
     columns = [name for name in COLUMNS if getattr(features, name) is not None]
     tokens = dataset.tokenizer.convert_ids_to_tokens(features.input_ids)
-    answer = range(getattr(features, "start_positions", 0), getattr(features, "end_positions", -1) + 1)
-    rows = [["", "", "token", *columns]]
+    answer = dataset.right_answer(features)
+    labels = ["label"] if answer.labels else []
+    rows = [["", "", "token", *columns, *labels]]
     for place, token in enumerate(tokens):
-        mark = MARK if place in answer else ""
-        rows.append([mark, str(place), str(token), *(str(getattr(features, name)[place]) for name in columns)])
-    caption = describe_answer(dataset, features)
-    return ShownTable(f"{lay_out(rows)}\n{caption}", rows, caption)
-
-
-def describe_answer(dataset: FeatureDataset[Any, Any], features: Any) -> str:
-    """Say what a model should answer to these features."""
-    if hasattr(features, "start_positions"):
-        first, last = features.start_positions, features.end_positions
-        told = "the answer" if last else "[CLS]: this window does not hold the answer"
-        return f"start_positions {first}, end_positions {last}: {MARK} {told}"
-    if features.label is None:
-        return "no label"
-    names = getattr(dataset.corpus, "label_names", None) or dataset.get_labels()
-    return f"label {features.label}: {names[features.label]}"
+        numbers = [str(getattr(features, name)[place]) for name in columns]
+        cells_of = [MARK if place in answer.marked else "", str(place), str(token), *numbers]
+        rows.append([*cells_of, *answer.labels[place : place + 1]])
+    return ShownTable(f"{lay_out(rows)}\n{answer.text}", rows, answer.text)
 
 
 def show_lengths(dataset: FeatureDataset[Any, Any]) -> ShownPicture:

@@ -6,6 +6,7 @@
 | `last.ckpt` | the last epoch with its optimizer, to resume from | the trainer |
 | `training.json` | the settings, the digests of own files, whether the training is finished | `train` |
 | `table.json`, `held_out.jsonl` | how an own table was read, the rows held out of it | the task, as training starts |
+| `label_map.txt` | of a token classifier: its labels, one on each line | the task, as training starts |
 | `curves.png`, `logs/` | how the training went | the trainer |
 | `evaluation/` | scores, predictions, pictures, `report.html` | `evaluate` |
 | `ratsnlp.json` | in an exported folder: what its checkpoint said about itself, and golden answers | `export` |
@@ -43,6 +44,7 @@ class ModelFolder:
         self.training = self.path / "training.json"
         self.table = self.path / "table.json"
         self.held_out = self.path / "held_out.jsonl"
+        self.label_map = self.path / "label_map.txt"
         self.curves = self.path / "curves.png"
         self.logs = self.path / "logs"
         self.evaluation = self.path / "evaluation"
@@ -60,7 +62,7 @@ class ModelFolder:
 
     def clear(self) -> None:
         """Remove what an earlier training left, and nothing else."""
-        for path in [*self.path.glob("*.ckpt"), self.training, self.curves, self.table, self.held_out]:
+        for path in [*self.path.glob("*.ckpt"), self.training, self.curves, self.table, self.held_out, self.label_map]:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.logs, ignore_errors=True)
 

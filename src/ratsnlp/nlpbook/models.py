@@ -185,8 +185,8 @@ def adopt_labels(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -
 
 
 def class_count(model: Any) -> int | None:
-    """Return among how many labels a model chooses for a text; None where it is no such classifier."""
-    if not type(model).__name__.endswith("ForSequenceClassification"):
+    """Return among how many labels a model chooses, for a text or for each token; None where it does neither."""
+    if not type(model).__name__.endswith(("ForSequenceClassification", "ForTokenClassification")):
         return None
     count = int(model.config.num_labels)
     return count if count > 1 else None

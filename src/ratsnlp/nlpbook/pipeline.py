@@ -50,6 +50,8 @@ def learns_from_table(spec: TaskSpec, args: TrainArguments) -> bool:
     """
     named = [name for name in names_where(type(args), column=True) if getattr(args, name)]
     path = own_files(args).get("train")
+    if path and spec.corpus_class(spec.default_corpus).can_skip_rows:
+        named = [name for name in named if name != "skip_bad_rows"]
     if named and not (spec.table and path):
         what = f"{spec.task_name} reads none" if path else "give its file as train_file"
         raise ArgumentError(f"{', '.join(named)} is for an own table of labelled texts: {what}")
@@ -84,7 +86,9 @@ def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
             [*spec.corpora, *(BUILTIN + corpus for corpus in spec.corpora if (CORPORA / corpus).is_dir())]
         )
         raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
-    return spec.corpus_class(name)(own_files(args))
+    corpus_class = spec.corpus_class(name)
+    options = {"skip_bad_rows": args.skip_bad_rows} if corpus_class.can_skip_rows else {}
+    return corpus_class(own_files(args), **options)
 
 
 def build_table(spec: TaskSpec, args: TrainArguments) -> Any:

@@ -162,5 +162,6 @@ TASKS = Tasks(
         "classification": "ratsnlp.nlpbook.classification.spec:SPEC",
         "paircls": "ratsnlp.nlpbook.paircls.spec:SPEC",
         "qa": "ratsnlp.nlpbook.qa.spec:SPEC",
+        "ner": "ratsnlp.nlpbook.ner.spec:SPEC",
     }
 )

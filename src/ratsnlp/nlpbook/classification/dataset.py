@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
-from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features, RightAnswer
 from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.errors import CorpusFormatError
@@ -64,10 +64,12 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
             padding=self.padding,
         )
 
-    @property
-    def typed(self) -> bool:
-        """Whether the tokenizer's models tell a pair's texts apart by token types."""
-        return "token_type_ids" in self.tokenizer.model_input_names
+    def right_answer(self, features: ClassificationFeatures) -> RightAnswer:
+        """Return the label of a row."""
+        if features.label is None:
+            return RightAnswer("no label")
+        names = getattr(self.corpus, "label_names", None) or self.get_labels()
+        return RightAnswer(f"label {features.label}: {names[features.label]}")
 
     def describe_example(self, example: ClassificationExample, features: ClassificationFeatures) -> dict[str, str]:
         """Return the log lines of one example."""

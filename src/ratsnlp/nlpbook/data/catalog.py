@@ -139,6 +139,14 @@ CATALOG = {
 }
 
 
+NOT_FETCHED = {
+    "ner": "the book's entities were shared from a personal Drive, and their source, kmounlp/NER, allows no commercial "
+    "use, so they cannot be fetched. Learn with downstream_corpus_name='builtin-klue-ner' (in the package) or "
+    "'klue-ner' (fetched), or put train.txt and val.txt with lines 'text\u241e<김환희:PER>가 ...' into {folder}",
+}
+"""Corpora that cells name and nobody can fetch, with the reason and what to do."""
+
+
 def describe_catalog() -> str:
     """List the corpora with their licences, and each file with its size and where it is published."""
     lines = []

@@ -71,6 +71,9 @@ class Corpus(Generic[ExampleT]):
     where_to_look: ClassVar[str] = "Check its path: one that is not absolute is meant from the corpus's folder."
     """What to do about a missing own file."""
 
+    can_skip_rows: ClassVar[bool] = False
+    """Whether own files may be read without their bad rows: then the class takes `skip_bad_rows`."""
+
     def __init__(self, files: Mapping[str, Files] | None = None):
         self.files = {**type(self).files, **(files or {})}
 

@@ -5,11 +5,11 @@ import dataclasses
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -72,6 +72,21 @@ class Features:
     padding: Padding = field(repr=False, compare=False, default=Padding(0, 2**31))
 
 
+@dataclass(frozen=True)
+class RightAnswer:
+    """What a model should answer to one row.
+
+    Attributes:
+        text: It in words.
+        marked: The tokens that it speaks of, by place.
+        labels: The label of each token, where each has one.
+    """
+
+    text: str
+    marked: Collection[int] = ()
+    labels: Sequence[str] = ()
+
+
 BATCH_NAMES = {"label": "labels", "label_ids": "labels"}
 
 
@@ -132,7 +147,9 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     """Base of all datasets: makes or finds the feature file of a corpus's split, and gives its rows as `Features`.
 
     A task's dataset says how examples become numbers (`convert_examples`), how a stored row becomes `Features`
-    (`read_row`) and how an example is logged (`describe_example`).
+    (`read_row`), how an example is logged (`describe_example`) and what a model should answer (`right_answer`). Where
+    one example becomes several rows (windows of a long text), rows say which `example` they are of; where examples are
+    not independent, which `group`: both are values of every row, numbered from 0.
 
     Args:
         args: The training settings.
@@ -147,11 +164,16 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     """
 
     creating_line = "Creating features from dataset file at %s"
+    cuts_texts = True
+    """Whether texts longer than `max_seq_length` are cut off there, and not read in several windows."""
 
     def __init__(self, args: TrainArguments, tokenizer: PreTrainedTokenizerBase, corpus: Any, mode: str = "train"):
         self.args, self.tokenizer, self.corpus, self.mode = args, tokenizer, corpus, mode
         self.selected: Tensor | None = None  # (N,) rows of the store, None for all
         self.opening: list[ExampleT] = []  # the first examples, as long as they are to be logged
+        self.loaded: list[ExampleT] = []  # all of them, once one is asked for; shared with what `select` makes
+        self.scored = mode != "train"  # whether rows say where they are stored, so that scores find their examples
+        self.converted = 0  # examples so far
         self.folder = corpus_folder(args)
         self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, xla_in_use(), fitting_multiple())
         path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file_name()
@@ -170,6 +192,10 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 
     def describe_example(self, example: ExampleT, features: FeaturesT) -> dict[str, str]:
         """Return what is logged about one of the first examples, by line name."""
+        raise NotImplementedError
+
+    def right_answer(self, features: FeaturesT) -> RightAnswer:
+        """Return what a model should answer to a row."""
         raise NotImplementedError
 
     def identity(self) -> list[str]:
@@ -233,6 +259,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
             while chunk := list(islice(examples, CHUNK_ROWS)):
                 self.opening = self.opening or chunk[:LOGGED_EXAMPLES]
                 yield self.convert_examples(chunk)
+                self.converted += len(chunk)
                 bar.update(len(chunk))
 
     def __getitem__(self, index: int) -> FeaturesT:
@@ -260,39 +287,75 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         values: Tensor = self.store.rows[name] if self.selected is None else self.store.rows[name][self.selected]
         return values
 
-    def select(self, rows: Iterable[int]) -> "FeatureDataset[ExampleT, FeaturesT]":
+    def select(self, rows: Iterable[int]) -> Self:
         """Return a dataset of these rows only; the features are shared, not copied."""
         chosen = torch.as_tensor(list(rows), dtype=torch.int64)
+        return self._stored(chosen if self.selected is None else self.selected[chosen])
+
+    def _stored(self, rows: Tensor) -> Self:
         other = copy.copy(self)
-        other.selected = chosen if self.selected is None else self.selected[chosen]
+        other.selected = rows
         return other
 
-    def first_row(self, example: int) -> int:
-        """Return the stored row that stands for an example, given by its number, in the log."""
-        return example
+    @property
+    def typed(self) -> bool:
+        """Whether the tokenizer's models tell a pair's texts apart by token types."""
+        return "token_type_ids" in self.tokenizer.model_input_names
+
+    @property
+    def example_numbers(self) -> Tensor:
+        """The number of each row's example, `(N,)`."""
+        if "example" in self.store.rows:
+            return self.row_values("example")
+        return torch.arange(len(self)) if self.selected is None else self.selected
 
     @property
     def example_count(self) -> int:
         """How many examples the rows are made of: as many as rows, unless one example becomes several rows."""
-        return len(self)
+        return len(torch.unique(self.example_numbers))
 
-    def split_after(
-        self, count: int
-    ) -> "tuple[FeatureDataset[ExampleT, FeaturesT], FeatureDataset[ExampleT, FeaturesT]]":
+    def example_of(self, row: int) -> int:
+        """Return the number of the example of a stored row."""
+        return int(self.store.rows["example"][row]) if "example" in self.store.rows else row
+
+    def example(self, number: int) -> ExampleT:
+        """Return an example by its number. The corpus is read again, once, when the first one is asked for."""
+        if not self.loaded:
+            self.loaded += self.examples()
+        return self.loaded[number]
+
+    def first_row(self, example: int) -> int:
+        """Return the stored row that stands for an example, given by its number, in the log."""
+        if "example" not in self.store.rows:
+            return example
+        return int(torch.nonzero(self.store.rows["example"] == example)[0])
+
+    def split_after(self, count: int) -> tuple[Self, Self]:
         """Return the rows of the first `count` examples, and the rows after them."""
-        return self.select(range(count)), self.select(range(count, len(self)))
+        numbers = self.example_numbers
+        first = torch.isin(numbers, torch.unique(numbers)[:count])
+        return self.select(torch.nonzero(first).flatten()), self.select(torch.nonzero(~first).flatten())
 
-    def split_held_out(
-        self, count: int, seed: int
-    ) -> "tuple[FeatureDataset[ExampleT, FeaturesT], FeatureDataset[ExampleT, FeaturesT]]":
-        """Return the rows to train on and those of about `count` examples held out. See `hold_out`."""
-        kept, held = hold_out(self.strata, count, seed)
-        return self.select(kept), self.select(held)
+    def split_held_out(self, count: int, seed: int) -> tuple[Self, Self]:
+        """Return the rows to train on, and all stored rows of about `count` examples held out to score.
 
-    @property
-    def strata(self) -> Tensor:
-        """What a held-out part must hold in the same shares, `(N,)`: the label, where rows have one."""
-        return self.row_values("label") if "label" in self.store.rows else torch.zeros(len(self))
+        Whole groups are held out where there are some, so that nothing of one is in both; else each label with its
+        share. See `hold_out`.
+        """
+        numbers = self.example_numbers
+        groups = self.row_values("group") if "group" in self.store.rows else numbers
+        if "label" in self.store.rows:
+            kept, held_rows = hold_out(self.row_values("label"), count, seed)
+            held = torch.zeros(len(self), dtype=torch.bool)
+            held[held_rows] = True
+        else:
+            groups = groups if len(torch.unique(groups)) > 1 else numbers
+            held = hold_out_groups(groups, numbers, count, seed)
+        chosen = torch.unique(numbers[held])
+        stored = self.store.rows.get("example", torch.arange(len(self.store)))
+        others = self._stored(torch.nonzero(torch.isin(stored, chosen)).flatten())
+        others.scored = True
+        return self.select(torch.nonzero(~held).flatten()), others
 
     def get_labels(self) -> list[str]:
         """Return the corpus's labels in the order of the model's outputs."""
@@ -313,3 +376,21 @@ def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     for rows, share in zip(groups, share_out(list(map(len, groups)), count), strict=True):
         held[rows[torch.randperm(len(rows), generator=generator)[:share]]] = True
     return torch.nonzero(~held).flatten(), torch.nonzero(held).flatten()
+
+
+def hold_out_groups(groups: Tensor, examples: Tensor, count: int, seed: int) -> Tensor:
+    """Return which rows to hold out, `(N,)` bool: whole groups in random order until they hold `count` examples.
+
+    Args:
+        groups: The group of every row, `(N,)`. One of them always stays.
+        examples: The example of every row, `(N,)`.
+        count: How many examples to hold out, at least, as far as there are groups.
+        seed: Same seed, same split, in every process.
+    """
+    held = torch.zeros(len(groups), dtype=torch.bool)
+    order = torch.unique(groups)
+    for group in order[torch.randperm(len(order), generator=torch.Generator().manual_seed(seed))][:-1]:
+        if len(torch.unique(examples[held])) >= count:
+            break
+        held |= groups == group
+    return held

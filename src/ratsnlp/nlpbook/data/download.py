@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
-from ratsnlp.nlpbook.data.catalog import CATALOG, RemoteFile
+from ratsnlp.nlpbook.data.catalog import CATALOG, NOT_FETCHED, RemoteFile
 from ratsnlp.nlpbook.errors import ArgumentError, DownloadError
 from ratsnlp.nlpbook.model_folder import file_digest
 
@@ -309,11 +309,16 @@ def download_corpus(name: str, root_dir: str | Path, force: bool = False, patien
     if name.startswith(BUILTIN):
         logger.info("%s comes with the package, nothing to fetch", name)
         return []
+    folder = Path(root_dir).expanduser() / name
+    if name in NOT_FETCHED:
+        if any(folder.glob("*")):
+            logger.info("cache folder(%s) exists, using what is there", folder)
+            return sorted(folder.iterdir())
+        raise ArgumentError(f"{name}: {NOT_FETCHED[name].format(folder=folder)}")
     if name not in CATALOG:
         raise ArgumentError(
             f"not valid data name({name}): the catalog holds {', '.join(CATALOG)}; put own files in place"
         )
-    folder = Path(root_dir).expanduser() / name
     for remote in CATALOG[name].files:
         put_in_place(remote, name, folder / remote.name, force, patience)
     return [folder / remote.name for remote in CATALOG[name].files]

@@ -23,7 +23,7 @@ from torch import Tensor
 from ratsnlp.nlpbook import environment
 from ratsnlp.nlpbook.builtin import CORPORA
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Raise it whenever the same inputs would give other features."""
 
 SAFETENSORS_TYPES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}

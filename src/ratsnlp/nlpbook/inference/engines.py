@@ -41,7 +41,7 @@ class EngineUser(Protocol):
         """Move the model to a device."""
 
     def decide(self, questions: Sequence[Any]) -> list[Any]:
-        """Return the decision on each question."""
+        """Return the decisions on the questions: one each or, where tokens are labelled, one for each token."""
 
 
 def use_engine(predictor: EngineUser, name: str, samples: Sequence[Any], min_agreement: float = MIN_AGREEMENT) -> float:
@@ -69,7 +69,7 @@ def use_engine(predictor: EngineUser, name: str, samples: Sequence[Any], min_agr
     expected = predictor.to("cpu").decide(samples)
     try:
         predictor.engine = build_engine(name, predictor.model)
-        agreement = sum(map(operator.eq, expected, predictor.decide(samples))) / len(samples)
+        agreement = sum(map(operator.eq, expected, predictor.decide(samples))) / max(1, len(expected))
         reason = f"decides {agreement:.1%} of {len(samples)} sample questions as 'torch' does"
     except Exception as error:  # a conversion can fail in many ways, none of which may keep the model from serving
         agreement, reason = 0.0, f"cannot run this model ({type(error).__name__}: {error})"

@@ -62,6 +62,9 @@ class Predictor:
     model_class: ClassVar[Callable[[], Any]]
     """Returns transformers' class that builds the model; a function, so that importing this module stays light."""
 
+    kind: ClassVar[str] = "labels"
+    """What its answers are, so that a page knows how to draw them: labels, spans or tokens."""
+
     answer_settings: ClassVar[tuple[str, ...]] = ()
     """The training settings, beside the length, that shape answers; the predictor has attributes of these names."""
 
@@ -204,7 +207,7 @@ class Predictor:
         """Return the answers to questions, each a tuple of texts. A page calls it with what many users ask at once."""
         asked = [question[0] if len(self.fields) == 1 else question for question in questions]
         answers: list[dict[str, Any]] = cast(Any, self)(asked)
-        return answers
+        return [{**answer, "kind": self.kind} for answer in answers]
 
     def golden_answers(self, questions: Sequence[Any]) -> list[dict[str, Any]]:
         """Return of each answer what an export stores, and compares when it is loaded: numbers within a tolerance."""

@@ -1,7 +1,6 @@
 """Features of question answering: windows over passages, and where in each the answer is."""
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features, RightAnswer
 from ratsnlp.nlpbook.data.encoding import TokenizedText, tokenize
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.logs import logger
@@ -43,14 +42,14 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
     """
 
     args: QATrainArguments
+    cuts_texts = False
 
     def __init__(self, args: QATrainArguments, tokenizer: Any, corpus: Any, mode: str = "train"):
         self.creating_line = f"Creating features from {mode} dataset file at %s"
         self.cutter = WindowCutter(
             PairLayout.of(tokenizer), args.max_seq_length, args.doc_stride, args.max_query_length
         )
-        self.loaded: list[QAExample] = []  # shared with the datasets that `select` makes
-        self.scored = mode != "train"
+        self.groups: dict[str, int] = {}
         super().__init__(args, tokenizer, corpus, mode)
         if mode == "train":
             self.selected = self.choose_windows()
@@ -62,12 +61,6 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
     def get_labels(self) -> list[str]:
         """Return no labels: an answer is a place in the passage."""
         return []
-
-    def convert_all(self) -> Iterator[Chunk]:
-        """Yield the windows of the whole split chunk by chunk."""
-        self.converted = 0  # questions so far
-        self.groups: dict[str, int] = {}
-        yield from super().convert_all()
 
     def convert_examples(self, examples: Sequence[QAExample]) -> Chunk:
         """Turn questions into windows: ids, the characters of every token, and the answer's tokens."""
@@ -84,8 +77,7 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
                 (number, group, window.passage_start, *(place or (NO_ANSWER, NO_ANSWER)))
                 for window, place in zip(found, places, strict=True)
             ]
-        self.converted += len(examples)
-        names = ("question", "group", "passage_start", "start_positions", "end_positions")
+        names = ("example", "group", "passage_start", "start_positions", "end_positions")
         columns = np.array(rows, np.int32).reshape(-1, len(names)).T
         return Chunk(
             np.fromiter((len(window.ids) for window in windows), np.int64, len(windows)),
@@ -110,11 +102,6 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
             padding=self.padding,
         )
 
-    @property
-    def typed(self) -> bool:
-        """Whether the tokenizer's models tell a pair's texts apart by token types."""
-        return "token_type_ids" in self.tokenizer.model_input_names
-
     def choose_windows(self) -> Tensor:
         """Return the stored windows to train on: all that hold an answer, and a seeded share of the others."""
         holds = self.store.rows["start_positions"] != NO_ANSWER  # (N,)
@@ -136,7 +123,7 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
 
     def first_row(self, example: int) -> int:
         """Return the stored window to log of a question: the first that holds its answer, else its first."""
-        rows = torch.nonzero(self.store.rows["question"] == example).flatten()
+        rows = torch.nonzero(self.store.rows["example"] == example).flatten()
         holding = rows[self.store.rows["start_positions"][rows] != NO_ANSWER]
         return int([*holding, *rows][0])
 
@@ -151,48 +138,11 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
             "features": str(features),
         }
 
-    @property
-    def example_count(self) -> int:
-        """How many questions the windows are about."""
-        return len(distinct(self.row_values("question")))
-
-    def split_after(self, count: int) -> "tuple[QADataset, QADataset]":
-        """Return the windows of the first `count` questions, and those after them."""
-        questions = self.row_values("question")
-        first = torch.isin(questions, distinct(questions)[:count])
-        return self.pick(torch.nonzero(first).flatten()), self.pick(torch.nonzero(~first).flatten())
-
-    def split_held_out(self, count: int, seed: int) -> "tuple[QADataset, QADataset]":
-        """Return the windows to train on, and all windows of at least `count` questions held out to score.
-
-        Whole articles are held out, so that no passage is in both; questions only where there is just one article.
-        """
-        groups = self.row_values("group" if len(distinct(self.row_values("group"))) > 1 else "question")
-        questions = self.row_values("question")
-        held = torch.zeros(len(self), dtype=torch.bool)
-        order = distinct(groups)
-        for group in order[torch.randperm(len(order), generator=torch.Generator().manual_seed(seed))][:-1]:
-            if len(distinct(questions[held])) >= count:
-                break
-            held |= groups == group
-        return self.pick(torch.nonzero(~held).flatten()), self.all_windows_of(distinct(questions[held]))
-
-    def pick(self, rows: Tensor) -> "QADataset":
-        """Return a dataset of these rows only."""
-        other = copy.copy(self)
-        other.selected = rows if self.selected is None else self.selected[rows]
-        return other
-
-    def all_windows_of(self, questions: Tensor) -> "QADataset":
-        """Return a dataset of every stored window of these questions, to score them."""
-        other = copy.copy(self)
-        other.selected = torch.nonzero(torch.isin(self.store.rows["question"], questions)).flatten()
-        other.scored = True
-        return other
-
-    def question_of(self, window: int) -> int:
-        """Return the number of the question of a stored window."""
-        return int(self.store.rows["question"][window])
+    def right_answer(self, features: QAFeatures) -> RightAnswer:
+        """Return where in a window the answer is."""
+        first, last = features.start_positions, features.end_positions
+        what = "* the answer" if last else "* [CLS]: this window does not hold the answer"
+        return RightAnswer(f"start_positions {first}, end_positions {last}: {what}", range(first, last + 1))
 
     def passage_tokens(self, window: int) -> tuple[int, int]:
         """Return the places of the first and the last passage token, inclusive, in a stored window."""
@@ -204,19 +154,7 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         characters = self.store.tokens_of("characters", window)  # (T, 2)
         return int(characters[start, 0]), int(characters[end, 1])
 
-    def example(self, question: int) -> QAExample:
-        """Return a question by its number. The corpus is read again, once, when the first one is asked for."""
-        if not self.loaded:
-            self.loaded += self.examples()
-        return self.loaded[question]
-
 
 def locate(passage: TokenizedText, example: QAExample) -> tuple[int, int] | None:
     """Return the first and the last token of the passage that hold the answer; None where no token does."""
     return passage.tokens_over(example.start_position_character, example.end_position_character)
-
-
-def distinct(numbers: Tensor) -> Tensor:
-    """Return the different values among `numbers`, `(N,)`, in rising order."""
-    values: Tensor = torch.unique(numbers)
-    return values

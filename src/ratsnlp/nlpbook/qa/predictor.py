@@ -75,6 +75,7 @@ class QAPredictor(Predictor):
     """
 
     fields = ("question", "context")
+    kind = "spans"
     decision = "answer"
     model_class = staticmethod(lambda: AutoModelForQuestionAnswering)
 

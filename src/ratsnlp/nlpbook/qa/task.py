@@ -57,11 +57,6 @@ class QATask(Task):
         super().__init__(model, args)
         self.best = BestSpans()
 
-    def forward(self, **batch: Tensor) -> Any:
-        """Run the model on a batch, without the numbers by which validation finds its questions."""
-        batch.pop("window", None)
-        return super().forward(**batch)
-
     def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how often both ends are right among the batch's windows with an answer, if it has any."""
         holds = batch["start_positions"] != NO_ANSWER  # (B,)
@@ -75,7 +70,7 @@ class QATask(Task):
         """Find the best span of each window."""
         if "window" not in batch:
             return
-        dataset = self.validation_dataset()
+        dataset: QADataset = self.validation_dataset()
         passage = torch.zeros_like(batch["attention_mask"], dtype=torch.bool)  # (B, T)
         for i, window in enumerate(batch["window"].tolist()):
             first, last = dataset.passage_tokens(window)
@@ -91,22 +86,15 @@ class QATask(Task):
         self.best.reset()
         if not found:
             return {}
-        dataset = self.validation_dataset()
+        dataset: QADataset = self.validation_dataset()
         best: dict[int, tuple[float, int, int, int]] = {}
         for window, first, last, score in found:
-            question = dataset.question_of(window)
+            question = dataset.example_of(window)
             best[question] = max(best.get(question, (-torch.inf, 0, 0, 0)), (score, window, first, last))
         scores = [score_question(dataset, question, *span) for question, (_, *span) in best.items()]
         em_cut, f1_cut, em, f1 = (100 * torch.tensor(scores, dtype=torch.float64).mean(dim=0)).float()
         shown = (em_cut, f1_cut) if self.args.josa_cut else (em, f1)
         return dict(zip(self.validation_metrics[1:], (*shown, em, f1), strict=True))
-
-    def validation_dataset(self) -> QADataset:
-        """Return the dataset behind the validation loader."""
-        loader: Any = self.trainer.val_dataloaders
-        loader = loader[0] if isinstance(loader, list | tuple) else loader
-        dataset: QADataset = loader.dataset
-        return dataset
 
 
 def score_question(dataset: QADataset, question: int, window: int, first: int, last: int) -> tuple[float, ...]:

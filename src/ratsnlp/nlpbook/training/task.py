@@ -50,7 +50,11 @@ class Task(pl.LightningModule):
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     def forward(self, **batch: Tensor) -> Any:
-        """Run the model on a batch, without token types where it knows none (klue/roberta, whatever its tokenizer)."""
+        """Run the model on a batch, without token types where it knows none (klue/roberta, whatever its tokenizer).
+
+        Nor does it get the numbers of stored rows, by which validation finds its examples.
+        """
+        batch.pop("window", None)
         if not self.typed:
             batch.pop("token_type_ids", None)
         return self.model(**batch)
@@ -65,10 +69,9 @@ class Task(pl.LightningModule):
         if self.trainer.is_global_zero and self.args.downstream_model_dir:
             folder = ModelFolder(self.args.downstream_model_dir)
             corpus: Any = getattr(self.training_dataset(), "corpus", None)
+            folder.forget_table()
             if hasattr(corpus, "write_record"):
                 corpus.write_record(folder.path)
-            else:
-                folder.forget_table()
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         """Tie dropout to seed, process and step, so that a resumed training goes on exactly as an uncut one would."""
@@ -190,3 +193,8 @@ class Task(pl.LightningModule):
         """Return the dataset behind the training loader, or None."""
         loader = self.trainer.train_dataloader
         return loader.dataset if isinstance(loader, DataLoader) else None
+
+    def validation_dataset(self) -> Any:
+        """Return the dataset behind the first validation loader."""
+        loader: Any = self.trainer.val_dataloaders
+        return (loader[0] if isinstance(loader, list | tuple) else loader).dataset

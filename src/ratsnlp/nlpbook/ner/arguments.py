@@ -1,0 +1,92 @@
+"""Settings of named entity recognition: how tokens are cut, and which sequences of labels are allowed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ratsnlp.nlpbook.arguments import DeployArguments, TrainArguments
+from ratsnlp.nlpbook.environment import cache_folder, in_colab
+from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.model_folder import ModelFolder, write_whole
+from ratsnlp.nlpbook.settings import arg, defaults_of
+
+MODEL_DIR = "/gdrive/My Drive/nlpbook/checkpoint-ner" if in_colab() else "checkpoint-ner"
+
+
+@dataclass(kw_only=True)
+class NERTrainArguments(TrainArguments):
+    """Settings to train named entity recognition. Lengths count tokens; longer texts are read in windows."""
+
+    downstream_task_name: str = arg("named-entity-recognition", "what is learnt; the model folder remembers it")
+    downstream_corpus_name: str | None = arg("ner", "corpus to read: klue-ner, or ner for own files in the book's form")
+    downstream_model_dir: str | None = arg(
+        MODEL_DIR,
+        "folder to which checkpoints, curves and scores go",
+        shown="/gdrive/My Drive/nlpbook/checkpoint-ner on Colab, else checkpoint-ner",
+        local=True,
+        effect=False,
+    )
+    monitor: str = arg(
+        "min val_loss",
+        "what makes a checkpoint better: 'min val_loss', 'max val_f1', 'max val_macro_f1', or 'max epoch': the last",
+    )
+
+    josa_split: bool = arg(
+        True, "cut pieces before their josa (한국의 -> 한국 ##의), so that entities can end there", answering=True
+    )
+    legal_decoding: bool = arg(
+        True, "only sequences in which I-X follows B-X or I-X; else each token's best label", answering=True
+    )
+
+
+@dataclass(kw_only=True)
+class NERDeployArguments(DeployArguments):
+    """Settings to serve named entity recognition. What is left out is as trained.
+
+    The label map, one label on each line in the order of the model's outputs, is the checkpoint's own, written where
+    `downstream_model_labelmap_fpath` says; a map is read only where the checkpoint, of ratsnlp 1.x, holds no labels.
+    """
+
+    downstream_model_labelmap_fpath: str | None = arg(None, "label map; default: label_map.txt beside the checkpoint")
+    downstream_model_labelmap_path: str | None = arg(None, "older name of downstream_model_labelmap_fpath")
+    downstream_task_name: str | None = arg(None, "accepted and unused: the checkpoint knows its task")
+    josa_split: bool | None = arg(None, "see the training setting; default: as trained, else yes")
+    legal_decoding: bool | None = arg(None, "see the training setting; default: as trained, else yes")
+
+    as_trained: ClassVar[dict[str, Any]] = DeployArguments.as_trained | defaults_of(NERTrainArguments, answering=True)
+
+    def __post_init__(self) -> None:
+        """Check the settings, choose the checkpoint, and write or find its label map.
+
+        Raises:
+            ArgumentError: See `DeployArguments`; or the checkpoint holds no labels and there is no label map.
+            CheckpointError: No checkpoint can be chosen there.
+        """
+        super().__post_init__()
+        from ratsnlp.nlpbook.checkpoints import read_description
+
+        given = self.downstream_model_labelmap_fpath or self.downstream_model_labelmap_path
+        checkpoint = Path(str(self.downstream_model_checkpoint_fpath))
+        path = Path(given).expanduser() if given else ModelFolder(checkpoint.parent).label_map
+        labels = read_description(checkpoint).get("labels")
+        if labels:
+            path = _write_label_map(path, labels)
+        elif not path.is_file():
+            raise ArgumentError(
+                f"{checkpoint} holds no labels, as those of ratsnlp 1.x, and there is no label map {path}: give the "
+                "file with one label on each line as downstream_model_labelmap_fpath"
+            )
+        self.downstream_model_labelmap_fpath = self.downstream_model_labelmap_path = str(path)
+        print(f"downstream_model_labelmap_fpath: {path}")
+
+
+def _write_label_map(path: Path, labels: list[str]) -> Path:
+    text = "".join(f"{label}\n" for label in labels)
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return path
+    try:
+        return write_whole(path, text)
+    except OSError:  # a folder that may only be read
+        path = cache_folder("label-maps", path.parent.name, path.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return write_whole(path, text)

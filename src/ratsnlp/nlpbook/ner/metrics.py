@@ -1,0 +1,205 @@
+"""Scores of entities: counts for each sentence, the figures made of them, KLUE's own two, and what kinds of faults.
+
+Entities are `Entity`, or tuples that begin `(start, end, tag)`, as decoders give them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from ratsnlp.nlpbook.ner.corpus import Entity
+
+Entities = Iterable[Entity | tuple[Any, ...]]
+
+
+def _as_entities(found: Entities) -> list[Entity]:
+    return [e if isinstance(e, Entity) else Entity(int(e[0]), int(e[1]), str(e[2])) for e in found]
+
+
+def entity_counts(gold: Sequence[Entities], predicted: Sequence[Entities], tags: Sequence[str]) -> np.ndarray:
+    """Return how many entities are right, true and predicted, of each tag in each sentence: `(N, K, 3)` int64.
+
+    Right is what has the same start, end and tag as a true one (strict).
+
+    Args:
+        gold: The true entities of N sentences.
+        predicted: The predicted ones, sentence by sentence.
+        tags: The K tags; every tag that stands in either must be among them.
+
+    Raises:
+        ValueError: The sentences differ in number, or a tag is not among `tags`.
+    """
+    place = {tag: i for i, tag in enumerate(tags)}
+    counts = np.zeros((len(gold), len(tags), 3), np.int64)
+    for row, true, said in zip(counts, gold, predicted, strict=True):
+        known, given = set(_as_entities(true)), set(_as_entities(said))
+        for column, found in enumerate((known & given, known, given)):
+            for entity in found:
+                if entity.tag not in place:
+                    raise ValueError(f"tag {entity.tag!r} is not one of {', '.join(tags)}")
+                row[place[entity.tag], column] += 1
+    return counts
+
+
+def entity_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Return precision, recall and F1, in 0..100, from counts summed over sentences.
+
+    Args:
+        counts: `(..., K, 3)`, see `entity_counts`; leading dimensions are separate scores, such as resamples.
+
+    Returns:
+        `precision`, `recall`, `f1` by tag, `(..., K)`; and each as `micro_...` and `macro_...`, `(...)`. What has
+        nothing to count is 0. A tag that is neither true nor predicted does not count towards macro, as in seqeval.
+    """
+    right, true, said = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    present = (true + said) > 0
+    scores = {}
+    for name, found, whole in (
+        ("precision", right, said),
+        ("recall", right, true),
+        ("f1", 2 * right, true + said),
+    ):
+        scores[name] = 100 * found / np.maximum(whole, 1)
+        scores[f"micro_{name}"] = 100 * found.sum(-1) / np.maximum(whole.sum(-1), 1)
+        scores[f"macro_{name}"] = (scores[name] * present).sum(-1) / np.maximum(present.sum(-1), 1)
+    return scores
+
+
+def klue_entity_f1(texts: Sequence[str], gold: Sequence[Entities], predicted: Sequence[Entities]) -> float:
+    """Return KLUE's entity F1, in 0..100: strict, macro over tags, over all sentences in a row.
+
+    Units are characters without spaces: entities that differ in spaces alone are the same.
+
+    Source: `klue_ner_entity_macro_f1` of https://github.com/KLUE-benchmark/KLUE-baseline (seqeval, IOB2, strict), for
+    predictions that are legal BIO. Of its ways two are not followed, as they measure the tokeniser: it drops what lies
+    beyond `max_seq_length`, and it guesses where unknown words stand.
+    """
+    pairs = [
+        [_without_spaces(text, found) for found in (true, said)]
+        for text, true, said in zip(texts, gold, predicted, strict=True)
+    ]
+    tags = sorted({entity.tag for pair in pairs for found in pair for entity in found})
+    counts = entity_counts([true for true, _ in pairs], [said for _, said in pairs], tags)
+    return float(entity_scores(counts.sum(0))["macro_f1"])
+
+
+def klue_character_f1(
+    texts: Sequence[str], gold: Sequence[Entities], predicted: Sequence[Entities], tags: Sequence[str]
+) -> float:
+    """Return KLUE's character F1, in 0..100: macro over O and the B- and I- of every tag.
+
+    Characters are those without spaces, and two more for each sentence, `[CLS]` and `[SEP]`, which are O and predicted
+    as O. A label that is neither true nor predicted counts as 100.
+
+    Args:
+        texts: The sentences.
+        gold: Their true entities.
+        predicted: Their predicted ones.
+        tags: All K tags; the labels are 2K + 1.
+
+    Raises:
+        ValueError: A tag is not among `tags`.
+
+    Source: `klue_ner_char_macro_f1` of https://github.com/KLUE-benchmark/KLUE-baseline, whose docstring says that O is
+    left out: it is not.
+    """
+    place = {tag: i for i, tag in enumerate(tags)}
+    size = 2 * len(tags) + 1
+    confusion = np.zeros(size * size, np.int64)
+    for text, true, said in zip(texts, gold, predicted, strict=True):
+        rows = [np.zeros(sum(not c.isspace() for c in text) + 2, np.intp) for _ in range(2)]
+        for labels, found in zip(rows, (true, said), strict=True):
+            for entity in _without_spaces(text, found):
+                if entity.tag not in place:
+                    raise ValueError(f"tag {entity.tag!r} is not one of {', '.join(tags)}")
+                labels[entity.start : entity.end] = 2 * place[entity.tag] + 2
+                labels[entity.start] -= 1
+        confusion += np.bincount(rows[0] * size + rows[1], minlength=size * size)
+    table = confusion.reshape(size, size)
+    whole = table.sum(0) + table.sum(1)
+    return float(100 * np.where(whole > 0, 2 * table.diagonal() / np.maximum(whole, 1), 1.0).mean())
+
+
+def _without_spaces(text: str, found: Entities) -> list[Entity]:
+    place = [0, *accumulate(int(not character.isspace()) for character in text)]
+    moved = (Entity(place[e.start], place[e.end], e.tag) for e in _as_entities(found))
+    return [entity for entity in moved if entity.start < entity.end]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A fault: its kind, the true entity and the predicted one, None where there is none.
+
+    Kinds: "missed", "invented", "wrong tag" (same span), "wrong length" (same tag, they overlap), "wrong both".
+    """
+
+    kind: str
+    gold: Entity | None
+    predicted: Entity | None
+
+
+def _pair(gold: Entities, predicted: Entities) -> list[tuple[Entity | None, Entity | None]]:
+    """Return true entities with predicted ones, each at most once: same span first, then same tag, then most shared."""
+    true, said = sorted(set(_as_entities(gold)), key=_order), sorted(set(_as_entities(predicted)), key=_order)
+    near = [(g, p) for g in true for p in said if g.start < p.end and p.start < g.end]
+    near.sort(
+        key=lambda pair: (
+            (pair[0].start, pair[0].end) != (pair[1].start, pair[1].end),
+            pair[0].tag != pair[1].tag,
+            max(pair[0].start, pair[1].start) - min(pair[0].end, pair[1].end),
+        )
+    )
+    pairs: list[tuple[Entity | None, Entity | None]] = []
+    free_true, free_said = set(true), set(said)
+    for g, p in near:
+        if g in free_true and p in free_said:
+            pairs.append((g, p))
+            free_true.remove(g)
+            free_said.remove(p)
+    pairs += [(g, None) for g in true if g in free_true]
+    pairs += [(None, p) for p in said if p in free_said]
+    return sorted(pairs, key=lambda pair: _order(pair[0] or pair[1] or Entity(0, 0, "")))
+
+
+def _order(entity: Entity) -> tuple[int, int, str]:
+    return entity.start, entity.end, entity.tag
+
+
+def compare_spans(gold: Entities, predicted: Entities) -> list[Difference]:
+    """Return where the predicted entities of a sentence differ from the true ones, by position.
+
+    Each entity stands in at most one difference: of two predicted pieces of one entity, the one of the right tag, then
+    the longer, is its wrong length, and the other is invented.
+    """
+    kinds = {(True, False): "wrong tag", (False, True): "wrong length", (False, False): "wrong both"}
+    differences = []
+    for g, p in _pair(gold, predicted):
+        if g is None or p is None:
+            differences.append(Difference("missed" if p is None else "invented", g, p))
+        elif g != p:
+            same = (g.start, g.end) == (p.start, p.end), g.tag == p.tag
+            differences.append(Difference(kinds[same], g, p))
+    return differences
+
+
+def tag_confusion(gold: Sequence[Entities], predicted: Sequence[Entities], tags: Sequence[str]) -> np.ndarray:
+    """Return how often entities of each true tag (row) were predicted as each tag (column): `(K + 1, K + 1)` int64.
+
+    The last row and column stand for none: invented and missed entities. Entities need only overlap, as in
+    `compare_spans`, so the diagonal also holds those of a wrong length.
+
+    Raises:
+        ValueError: A tag is not among `tags`.
+    """
+    place = {tag: i for i, tag in enumerate(tags)}
+    confusion = np.zeros((len(tags) + 1, len(tags) + 1), np.int64)
+    for true, said in zip(gold, predicted, strict=True):
+        for pair in _pair(true, said):
+            if unknown := [entity.tag for entity in pair if entity and entity.tag not in place]:
+                raise ValueError(f"tag {unknown[0]!r} is not one of {', '.join(tags)}")
+            row, column = (place[entity.tag] if entity else len(tags) for entity in pair)
+            confusion[row, column] += 1
+    return confusion

@@ -1,0 +1,170 @@
+"""Answers of an entity recogniser: spans of the text as it was given, and the published table of word pieces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from ratsnlp.nlpbook.builtin import builtin_corpus
+from ratsnlp.nlpbook.data.encoding import TokenizedText
+from ratsnlp.nlpbook.inference.predictor import Predictor
+from ratsnlp.nlpbook.ner.arguments import NERTrainArguments
+from ratsnlp.nlpbook.ner.corpus import Entity, KlueNERCorpus, NERExample, tag_name, tagged
+from ratsnlp.nlpbook.ner.dataset import SentenceLayout
+from ratsnlp.nlpbook.ner.decoding import LegalDecoder, log_softmax
+from ratsnlp.nlpbook.ner.report import NERReport
+from ratsnlp.nlpbook.ner.tokenization import JosaSplitter, cut_windows, merge_windows, tokenize_entities
+from ratsnlp.nlpbook.settings import names_where
+from ratsnlp.nlpbook.texts import compose
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a model says of one text, in NFC.
+
+    Attributes:
+        tokens: The text's tokens, T of them, without special ones.
+        log_probabilities: Of each label for each token, `(T, K)` float32.
+        labels: The label of each token, `(T,)`.
+        entities: The entities, by position.
+        probabilities: For each entity, that all of its tokens have its labels: the product over them, in 0..1.
+    """
+
+    tokens: TokenizedText
+    log_probabilities: np.ndarray
+    labels: np.ndarray
+    entities: list[Entity]
+    probabilities: list[float]
+
+
+class NERPredictor(Predictor):
+    """Find entities in texts of any length. `predictor("...")` answers one text, `predictor([...])` many."""
+
+    fields = ("sentence",)
+    kind = "tokens"
+    model_class = staticmethod(lambda: AutoModelForTokenClassification)
+    answer_settings = names_where(NERTrainArguments, answering=True)
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: Sequence[str] = (),
+        label_names: Sequence[str] = (),
+        max_seq_length: int = 128,
+        task: str = "",
+        *,
+        josa_split: bool = True,
+        legal_decoding: bool = True,
+    ):
+        super().__init__(model, tokenizer, labels, label_names, max_seq_length, task)
+        self.josa_split, self.legal_decoding = josa_split, legal_decoding
+        self.layout = SentenceLayout.of(tokenizer, max_seq_length)
+        self.splitter = JosaSplitter(tokenizer)
+        self.decoder = LegalDecoder(self.labels)
+        self.tags = list(dict.fromkeys(label[2:] for label in self.labels if label[:2] in ("B-", "I-")))
+
+    def __call__(self, sentence: str | Sequence[str]) -> Any:
+        """Return the answer to a text as a dict, or to a list of texts as a list of dicts.
+
+        Returns:
+            `sentence` as given; `entities`, each with `text`, which is `sentence[start:end]`, `start`, `end`, `tag`,
+            its Korean `name` and its `probability`; `tagged`, the text with its entities marked as `<서울:LC>`; `tags`,
+            those that the model knows; and `result`, the published table: for each word piece `token`,
+            `predicted_tag` and `top_prob`.
+        """
+        texts = [sentence] if isinstance(sentence, str) else list(sentence)
+        composed = [compose(str(text)) for text in texts]
+        readings = self.read([text for text, _ in composed])
+        tags = [{"tag": tag, "name": tag_name(tag)} for tag in self.tags]
+        answers = []
+        for given, (_, places), reading in zip(texts, composed, readings, strict=True):
+            spans = [(places[entity.start], places[entity.end], entity.tag) for entity in reading.entities]
+            entities = [
+                {
+                    "text": given[a:b],
+                    "start": a,
+                    "end": b,
+                    "tag": tag,
+                    "name": tag_name(tag),
+                    "probability": round(p, 4),
+                }
+                for (a, b, tag), p in zip(spans, reading.probabilities, strict=True)
+            ]
+            answers.append(
+                {
+                    "sentence": given,
+                    "result": self._table(reading),
+                    "entities": entities,
+                    "tagged": tagged(given, (Entity(*span) for span in spans)),
+                    "tags": tags,
+                }
+            )
+        return answers[0] if isinstance(sentence, str) else answers
+
+    def _table(self, reading: Reading) -> list[dict[str, str]]:
+        tokens = self.tokenizer.convert_ids_to_tokens(reading.tokens.ids.tolist())
+        labels = reading.labels.tolist()
+        best = np.exp(reading.log_probabilities[np.arange(len(labels)), labels]) if labels else ()
+        tags = [tag_name(self.labels[i].partition("-")[2] or self.labels[i]) for i in labels]
+        return [
+            {"token": token, "predicted_tag": tag, "top_prob": f"{probability:.4f}"}
+            for token, tag, probability in zip(tokens, tags, best, strict=True)
+        ]
+
+    def read(self, texts: Sequence[str], batch_size: int = 64, progress: bool = False) -> list[Reading]:
+        """Return what the model says of texts in NFC.
+
+        Args:
+            texts: Texts, N of them.
+            batch_size: Windows per forward pass at most; those of similar length run together.
+            progress: Show a bar.
+        """
+        tokens = tokenize_entities(self.tokenizer, texts, self.splitter if self.josa_split else None)
+        windows = cut_windows(list(map(len, tokens)), self.layout.room, self.layout.stride)
+        ids = [self.layout.wrap(tokens[i].ids[start:end]).tolist() for i, start, end in windows]
+        head = len(self.layout.before)
+        found: list[np.ndarray] = [np.empty(0)] * len(windows)
+        with tqdm(total=len(windows), unit=" windows", disable=not progress) as bar:
+            for rows in self.split_into_passes(list(map(len, ids)), batch_size):
+                batch = [ids[row] for row in rows]
+                logits = self.run(self.stack(batch, [[0] * len(row) for row in batch])).logits.float().cpu().numpy()
+                for row, values in zip(rows, logits, strict=True):
+                    found[row] = values[head : head + windows[row][2] - windows[row][1]]
+                bar.update(len(rows))
+        merged = [log_softmax(values) for values in merge_windows(windows, found)]
+        decoded = self.decoder.decode(merged, legal=self.legal_decoding)
+        return [self._read_labels(*each) for each in zip(tokens, merged, decoded, strict=True)]
+
+    def _read_labels(self, tokens: TokenizedText, scores: np.ndarray, labels: np.ndarray) -> Reading:
+        spans = self.decoder.spans_of(labels, tokens.characters, scores)
+        return Reading(tokens, scores, labels, [Entity(*span[:3]) for span in spans], [span[3] for span in spans])
+
+    def decide(self, questions: Sequence[Any]) -> list[Any]:
+        """Return the label of every token of all texts."""
+        return [label for reading in self.read(questions) for label in reading.labels.tolist()]
+
+    def golden_answers(self, questions: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the entities of each text with their places and probabilities."""
+        return [
+            {"entities": [[e.start, e.end, e.tag, p] for e, p in zip(found.entities, found.probabilities, strict=True)]}
+            for found in self.read(questions)
+        ]
+
+    def sample_questions(self) -> list[str]:
+        """Return built-in sentences."""
+        return [example.text for example in KlueNERCorpus().get_examples(builtin_corpus("klue-ner"), "test")]
+
+    def evaluate(self, examples: Sequence[NERExample], progress: bool = True) -> NERReport:
+        """Return the report over sentences with known entities."""
+        readings = self.read([example.text for example in examples], progress=progress)
+        return NERReport(
+            texts=[example.text for example in examples],
+            gold=[list(example.entities) for example in examples],
+            predicted=[reading.entities for reading in readings],
+            probabilities=[reading.probabilities for reading in readings],
+            tags=self.tags,
+        )

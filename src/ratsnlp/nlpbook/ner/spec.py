@@ -1,0 +1,65 @@
+"""All that the rest of the library has to know of named entity recognition."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage, TaskSpec
+
+if TYPE_CHECKING:
+    from ratsnlp.nlpbook.serving.app import WebApp
+
+HERE = "ratsnlp.nlpbook.ner"
+
+SPEC = TaskSpec(
+    name="ner",
+    task_name="named-entity-recognition",
+    title="Named entity recognition",
+    arguments=f"{HERE}.arguments:NERTrainArguments",
+    corpora={"klue-ner": f"{HERE}.corpus:KlueNERCorpus", "ner": f"{HERE}.corpus:NERCorpus"},
+    dataset=f"{HERE}.dataset:NERDataset",
+    task=f"{HERE}.task:NERTask",
+    model="transformers:AutoModelForTokenClassification",
+    pipeline="token-classification",
+    predictor=f"{HERE}.predictor:NERPredictor",
+    page=DemoPage(
+        template="ner.html",
+        title="개체명 인식",
+        fields=("sentence",),
+        examples=(
+            ("김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",),
+            ("한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",),
+            ("이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",),
+        ),
+    ),
+    demo=Demo(
+        settings={"max_seq_length": 96, "epochs": 8, "monitor": "max val_f1"},
+        inputs=(
+            "김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",
+            "한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",
+            "이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",
+        ),
+        shown=("tagged",),
+    ),
+    baselines={
+        "dictionary": Baseline(
+            function=f"{HERE}.baseline:score_dictionary",
+            help="entities: also score a dictionary of the training entities",
+        )
+    },
+    notebooks=("ner_train", "ner_deploy"),
+)
+
+
+def get_web_service_app(
+    inference_fn: Callable[[str], Mapping[str, Any]], is_colab: bool = True, **options: Any
+) -> "WebApp":
+    """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
+
+    Args:
+        inference_fn: A predictor, or a hand-written function that returns a dict in the published form.
+        is_colab: As in the published cells; False keeps the page to its machine even in Colab.
+        options: See `build_web_service_app`.
+    """
+    from ratsnlp.nlpbook.serving.app import build_task_app
+
+    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)
