@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from transformers import AutoTokenizer
 
 from ratsnlp.cli import peak_memory
 from ratsnlp.nlpbook import pipeline

@@ -45,8 +45,7 @@ def check() -> None:
     """Check, before a training, that all fits: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...]."""
 
 
-def read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) -> Any:
-    """Return the settings of a task, from a file and from flags."""
+def _read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) -> Any:
     return merge_settings(
         spec.load("arguments"),
         config,
@@ -57,8 +56,7 @@ def read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) -> 
     )
 
 
-def build_train_command(spec: TaskSpec) -> click.Command:
-    """Return `ratsnlp train TASK`, with one option for each setting of the task."""
+def _build_train_command(spec: TaskSpec) -> click.Command:
 
     def run(config: str | None, restart: bool, **flags: Any) -> None:
         from ratsnlp.nlpbook import pipeline
@@ -66,23 +64,22 @@ def build_train_command(spec: TaskSpec) -> click.Command:
 
         show_messages()
         start = time.perf_counter()
-        best = pipeline.train(spec.name, read_settings(spec, config, flags), restart)
-        tell_result(best, time.perf_counter() - start)
+        best = pipeline.train(spec.name, _read_settings(spec, config, flags), restart)
+        _tell_result(best, time.perf_counter() - start)
 
     help_text = f"Train {spec.task_name}. CONFIG is a JSON or YAML file of settings; flags win over it."
     restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
     return LazyTaskCommand(spec, callback=run, help=help_text, more=[restart])
 
 
-def build_check_command(spec: TaskSpec) -> click.Command:
-    """Return `ratsnlp check TASK`, with the settings of `ratsnlp train TASK`."""
+def _build_check_command(spec: TaskSpec) -> click.Command:
 
     def run(config: str | None, **flags: Any) -> None:
         from ratsnlp.nlpbook import pipeline
         from ratsnlp.nlpbook.logs import show_messages
 
         show_messages()
-        report = pipeline.check_task(spec.name, read_settings(spec, config, flags))
+        report = pipeline.check_task(spec.name, _read_settings(spec, config, flags))
         click.echo(str(report))
         if report.errors:
             raise CheckError(f"{len(report.errors)} of these findings would refuse the training")
@@ -114,12 +111,11 @@ class LazyTaskCommand(click.Command):
 
 
 for task_spec in TASKS.values():
-    train.add_command(build_train_command(task_spec))
-    check.add_command(build_check_command(task_spec))
+    train.add_command(_build_train_command(task_spec))
+    check.add_command(_build_check_command(task_spec))
 
 
-def tell_result(best: Path, seconds: float) -> None:
-    """Say what came out of a training, and what to do with it."""
+def _tell_result(best: Path, seconds: float) -> None:
     from ratsnlp.nlpbook.checkpoints import read_description
     from ratsnlp.nlpbook.environment import is_first_process
 
@@ -163,7 +159,7 @@ def evaluate(
     from ratsnlp.nlpbook import pipeline
 
     click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, precision=precision, **baselines)))
-    tell_written(folder / "evaluation")
+    _tell_written(folder / "evaluation")
 
 
 for task_spec in TASKS.values():
@@ -172,8 +168,7 @@ for task_spec in TASKS.values():
     ]
 
 
-def tell_written(folder: Path) -> None:
-    """Say which files a verb left in a folder."""
+def _tell_written(folder: Path) -> None:
     click.echo(f"\nwritten: {folder}: {', '.join(sorted(path.name for path in folder.iterdir() if path.is_file()))}")
 
 
@@ -187,7 +182,7 @@ def compare(first: Path, second: Path, folder: Path | None) -> None:
 
     outcome = comparison.compare(first, second, folder)
     click.echo(str(outcome))
-    tell_written(folder or outcome.default_folder)
+    _tell_written(folder or outcome.default_folder)
 
 
 @command.command()
@@ -231,8 +226,7 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
         click.echo(json.dumps(answer, ensure_ascii=False))
 
 
-def with_settings(arguments_class: type[Arguments]) -> Callable[[click.Command], click.Command]:
-    """Return a decorator that adds one option for each setting of a class to a command."""
+def _with_settings(arguments_class: type[Arguments]) -> Callable[[click.Command], click.Command]:
 
     def add(extended: click.Command) -> click.Command:
         extended.params += build_options(arguments_class)
@@ -241,7 +235,7 @@ def with_settings(arguments_class: type[Arguments]) -> Callable[[click.Command],
     return add
 
 
-@with_settings(Limits)
+@_with_settings(Limits)
 @command.command()
 @FOLDER
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in")
@@ -272,7 +266,7 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
     from ratsnlp.nlpbook.logs import show_messages
 
     show_messages()
-    tell_written(exporting.export(folder, out, overwrite))
+    _tell_written(exporting.export(folder, out, overwrite))
 
 
 @command.command()

@@ -85,13 +85,12 @@ def describe_model(
         "label_names": list(label_names),
         # without the folder it was loaded from: the settings name the model
         "config": {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"},
-        "tokenizer": pack_tokenizer(tokenizer) if tokenizer is not None else {},
+        "tokenizer": _pack_tokenizer(tokenizer) if tokenizer is not None else {},
         "metrics": dict(metrics),
     }
 
 
-def pack_tokenizer(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
-    """Return the tokenizer's files by name, as bytes `(N,)` uint8: SentencePiece models are not text."""
+def _pack_tokenizer(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         return {
@@ -196,7 +195,7 @@ def rank(path: Path) -> tuple[float, float]:
     return (value if way == "min" else -value), -epoch
 
 
-def model_weights(path: str | Path) -> dict[str, Tensor]:
+def _model_weights(path: str | Path) -> dict[str, Tensor]:
     """Return the checkpoint's model weights by the model's own names (without the leading `model.`).
 
     Raises:
@@ -242,7 +241,7 @@ def restore_model(model_class: Any, path: str | Path, config: PretrainedConfig) 
     """
     model: PreTrainedModel = model_class.from_config(config, dtype=torch.float32)
     try:
-        model.load_state_dict(model_weights(path))
+        model.load_state_dict(_model_weights(path))
     except RuntimeError as error:
         raise CheckpointError(f"the weights in {path} do not fit a {type(model).__name__}: {error}") from None
     model.train(False)

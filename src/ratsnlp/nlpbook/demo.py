@@ -23,7 +23,7 @@ def run_demo(task: str, folder: Path, opens_page: bool) -> None:
         opens_page: Serve the page at the end.
     """
     show_messages()
-    pipeline.train(task, demo_arguments(task, folder))
+    pipeline.train(task, _demo_arguments(task, folder))
     card = pipeline.evaluate(folder)
     click.echo(f"\n{card}\n")
     for answer in pipeline.load_predictor(folder)(list(TASKS[task].demo.inputs)):
@@ -35,8 +35,7 @@ def run_demo(task: str, folder: Path, opens_page: bool) -> None:
         pipeline.build_app(folder).run()
 
 
-def demo_arguments(task: str, folder: Path) -> TrainArguments:
-    """Return the settings of a task's demo: a few hundred examples, so a high rate and several passes."""
+def _demo_arguments(task: str, folder: Path) -> TrainArguments:
     spec = TASKS[task]
     settings = {
         "pretrained_model_name": BUILTIN_MODEL,

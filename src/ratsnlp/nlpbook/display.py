@@ -71,8 +71,8 @@ class ShownTable(Shown):
 
     def _repr_html_(self) -> str:
         names, *rows = self.rows
-        lines = [f"<tr>{write_cells('th', names)}</tr>"]
-        lines += [f"<tr>{write_cells('th' if row[0] == MARK else 'td', row)}</tr>" for row in rows]
+        lines = [f"<tr>{_write_cells('th', names)}</tr>"]
+        lines += [f"<tr>{_write_cells('th' if row[0] == MARK else 'td', row)}</tr>" for row in rows]
         table = f"<table>{''.join(lines)}</table>"
         return f'<div style="max-height: 24em; overflow: auto">{table}</div><p>{html.escape(self.caption)}</p>'
 
@@ -97,7 +97,7 @@ def show_features(dataset: FeatureDataset[Any, Any], row: int) -> ShownTable:
         numbers = [str(getattr(features, name)[place]) for name in columns]
         cells_of = [MARK if place in answer.marked else "", str(place), str(token), *numbers]
         rows.append([*cells_of, *answer.labels[place : place + 1]])
-    return ShownTable(f"{lay_out(rows)}\n{answer.text}", rows, answer.text)
+    return ShownTable(f"{_lay_out(rows)}\n{answer.text}", rows, answer.text)
 
 
 def show_lengths(dataset: FeatureDataset[Any, Any]) -> ShownPicture:
@@ -127,7 +127,7 @@ def show_history(trainer: pl.Trainer) -> ShownPicture:
     for step in steps:
         found = (dict(zip(*history[name], strict=True)).get(step) for name in names)
         rows.append([f"{step:.0f}", *("" if value is None else f"{value:.4f}" for value in found)])
-    return ShownPicture(lay_out(rows), draw_curves(history))
+    return ShownPicture(_lay_out(rows), draw_curves(history))
 
 
 def show_confusion(card: ScoreCard) -> ShownPicture:
@@ -139,16 +139,14 @@ def show_confusion(card: ScoreCard) -> ShownPicture:
     names, counts = list(card.label_names), card.confusion
     rows = [["true / predicted", *names]]
     rows += [[name, *(f"{count:,}" for count in row)] for name, row in zip(names, counts.tolist(), strict=True)]
-    return ShownPicture(lay_out(rows), draw_confusion(counts.numpy(), names))
+    return ShownPicture(_lay_out(rows), draw_confusion(counts.numpy(), names))
 
 
-def lay_out(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as lines with aligned columns."""
+def _lay_out(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(fill, row, widths)).rstrip() for row in rows)
     return "\n".join(lines)
 
 
-def write_cells(tag: str, texts: Sequence[str]) -> str:
-    """Return HTML cells of a table; nothing in a text can become HTML."""
+def _write_cells(tag: str, texts: Sequence[str]) -> str:
     return "".join(f'<{tag} style="text-align: left">{html.escape(text)}</{tag}>' for text in texts)

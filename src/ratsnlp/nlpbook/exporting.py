@@ -42,14 +42,13 @@ OWN_FILE_SETTINGS = ("train_file", "validation_file", "test_file")
 
 
 @cache
-def load_card_template() -> Template:
-    """Return the card's template. It is Markdown: nothing is escaped."""
+def _load_card_template() -> Template:
     loader = PackageLoader("ratsnlp.nlpbook.evaluation", "templates")
     options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
     return Environment(loader=loader, undefined=StrictUndefined, **options).get_template("model_card.md")
 
 
-def write_model_card(path: Path, spec: TaskSpec, note: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
+def _write_model_card(path: Path, spec: TaskSpec, note: Mapping[str, Any], scores: Mapping[str, Any]) -> None:
     """Write the card.
 
     Args:
@@ -61,47 +60,43 @@ def write_model_card(path: Path, spec: TaskSpec, note: Mapping[str, Any], scores
     settings, model_class = note["settings"], spec.model.partition(":")[2]
     base, corpus = settings["pretrained_model_name"], settings["downstream_corpus_name"] or "own data"
     published = base != BUILTIN_MODEL and not Path(base).exists()
-    card = load_card_template().render(
+    card = _load_card_template().render(
         task=spec.task_name,
         model_class=model_class,
         pipeline=PIPELINES.get(model_class, ""),
         base=base if published else None,
-        base_json=as_literal(base),
+        base_json=_as_literal(base),
         base_told="the model that comes with ratsnlp" if base == BUILTIN_MODEL else Path(base).name,
         corpus=corpus,
         sample=corpus.startswith(BUILTIN),
         labels=shown_labels(note["label_names"]),
-        settings=tell_settings(settings),
+        settings=_tell_settings(settings),
         validation={name: tell(value) for name, value in note["metrics"].items() if name.startswith("val_")},
         about=scores,
-        scores=tell_scores(scores),
-        question=ask_in_card(note["golden"][0]["question"]) if note["golden"] else '""',
+        scores=_tell_scores(scores),
+        question=_ask_in_card(note["golden"][0]["question"]) if note["golden"] else '""',
         length=settings["max_seq_length"],
         version=note["ratsnlp"],
     )
     path.write_text(card, encoding="utf-8")
 
 
-def as_literal(text: str) -> str:
-    """Return a text as a literal of Python or YAML."""
+def _as_literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def ask_in_card(question: str | list[str]) -> str:
-    """Return what a text-classification pipeline is called with: a text, or a pair of texts."""
+def _ask_in_card(question: str | list[str]) -> str:
     if isinstance(question, str):
-        return as_literal(question)
-    return f'{{"text": {as_literal(question[0])}, "text_pair": {as_literal(question[1])}}}'
+        return _as_literal(question)
+    return f'{{"text": {_as_literal(question[0])}, "text_pair": {_as_literal(question[1])}}}'
 
 
-def tell_settings(settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return the settings that shaped the model, as words; of own files the names, of folders nothing."""
+def _tell_settings(settings: Mapping[str, Any]) -> dict[str, str]:
     told = {name: value for name, value in settings.items() if name not in LOCAL | TOLD_ELSEWHERE and value is not None}
     return {name: tell(Path(value).name if name in OWN_FILE_SETTINGS else value) for name, value in told.items()}
 
 
-def tell_scores(scores: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return name, value and 95 % interval of each score that has one."""
+def _tell_scores(scores: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     intervals = {name: scores.get(f"{name}_interval_95") for name in scores}
     return [
         (name, tell(scores[name]), f"{tell(bounds[0])} to {tell(bounds[1])}")
@@ -135,7 +130,7 @@ def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path
         CheckpointError: There is no checkpoint to choose, or what was written does not answer as it does.
     """
     out = Path(out).expanduser()
-    refuse_occupied(out, overwrite)
+    _refuse_occupied(out, overwrite)
     spec, described = describe_folder(folder)
     predictor = spec.load("predictor").restore(find_fine_tuned(folder))
     note = {name: value for name, value in described.items() if name not in OWN_FILES}
@@ -145,14 +140,14 @@ def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path
     partial.mkdir(parents=True)
     write_model(partial, predictor)
     write_json(ModelFolder(partial).note, note)
-    write_model_card(partial / "README.md", spec, note, read_scores(Path(folder)))
+    _write_model_card(partial / "README.md", spec, note, _read_scores(Path(folder)))
     if change := find_change(type(predictor).restore(partial), note):
         raise CheckpointError(f"{partial} does not answer as the checkpoint does: {change}")
     put_in_place(partial, out)
     return out
 
 
-def refuse_occupied(out: Path, overwrite: bool) -> None:
+def _refuse_occupied(out: Path, overwrite: bool) -> None:
     """Do nothing where there is nothing yet, or an earlier export that may go.
 
     Raises:
@@ -176,8 +171,7 @@ def write_model(folder: Path, predictor: Any) -> None:
     predictor.tokenizer.save_pretrained(folder)
 
 
-def read_scores(folder: Path) -> Mapping[str, Any]:
-    """Return what `evaluate` measured of a model folder's best checkpoint; empty where it did not, or before it."""
+def _read_scores(folder: Path) -> Mapping[str, Any]:
     path, model = folder / "evaluation" / "metrics.json", find_fine_tuned(folder)
     if not path.is_file():
         logger.info("%s is not scored yet, so the model card has no test scores: ratsnlp evaluate %s", folder, folder)

@@ -37,11 +37,10 @@ def hangul_font() -> str:
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
     found = next((name for name in SYSTEM_FONTS if name in installed), None)
-    return found or register_builtin_font()
+    return found or _register_builtin_font()
 
 
-def register_builtin_font() -> str:
-    """Make matplotlib know the font that comes with the package, and return its name."""
+def _register_builtin_font() -> str:
     from matplotlib import font_manager
 
     font_manager.fontManager.addfont(BUILTIN_FONT)
@@ -62,8 +61,7 @@ def with_hangul(draw: Callable[P, R]) -> Callable[P, R]:
 
 
 @cache
-def drawable_characters(hangul: str) -> frozenset[str]:
-    """Return the characters that the fonts of the pictures have, given the Hangul font."""
+def _drawable_characters(hangul: str) -> frozenset[str]:
     from matplotlib import font_manager
 
     fonts = [font_manager.get_font(font_manager.findfont(name)) for name in (hangul, "DejaVu Sans")]
@@ -72,7 +70,7 @@ def drawable_characters(hangul: str) -> frozenset[str]:
 
 def drawable(texts: Sequence[str]) -> list[str]:
     """Return the texts with `?` for what no font has."""
-    known = drawable_characters(hangul_font())
+    known = _drawable_characters(hangul_font())
     return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
 
 
@@ -84,8 +82,7 @@ History = dict[str, tuple[list[float], list[float]]]
 
 
 @cache
-def picture_class() -> type["Figure"]:
-    """Return a figure class that shows itself under a cell; left alone, notebooks show only what pyplot made."""
+def _picture_class() -> type["Figure"]:
     from matplotlib.figure import Figure
 
     class Picture(Figure):
@@ -100,7 +97,7 @@ def picture_class() -> type["Figure"]:
 
 def new_figure(width: float = 6.4, height: float = 4.0, columns: int = 1) -> tuple["Figure", list[Any]]:
     """Return an empty figure and its axes. It belongs to no window, so nothing is left open."""
-    figure = picture_class()(figsize=(width, height), layout="constrained")
+    figure = _picture_class()(figsize=(width, height), layout="constrained")
     return figure, [figure.add_subplot(1, columns, i + 1) for i in range(columns)]
 
 

@@ -55,11 +55,10 @@ def bf16_is_faster(accelerator: str) -> bool:
         return torch.cuda.get_device_capability() >= (8, 0)
     if accelerator == "tpu":
         return True
-    return cpu_has_bf16()
+    return _cpu_has_bf16()
 
 
-def cpu_has_bf16() -> bool:
-    """Tell whether the processor has bfloat16 instructions (AVX512-BF16 or AMX)."""
+def _cpu_has_bf16() -> bool:
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for it before 2.13
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
 

@@ -36,20 +36,19 @@ from ratsnlp.nlpbook.training.saving import forget, select_resumable
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
 
 
-def own_files(args: TrainArguments) -> dict[str, Path]:
-    """Return the own files by split, meant from where the command runs and not from the corpus's folder."""
+def _own_files(args: TrainArguments) -> dict[str, Path]:
     named = {"train": args.train_file, "val": args.validation_file, "test": args.test_file}
     return {mode: Path(path).expanduser().absolute() for mode, path in named.items() if path}
 
 
-def learns_from_table(spec: TaskSpec, args: TrainArguments) -> bool:
+def _learns_from_table(spec: TaskSpec, args: TrainArguments) -> bool:
     """Tell whether the training file is a table with labels of its own, and not one that the named corpus reads.
 
     Raises:
         ArgumentError: Columns are named, but no table can be read.
     """
     named = [name for name in names_where(type(args), column=True) if getattr(args, name)]
-    path = own_files(args).get("train")
+    path = _own_files(args).get("train")
     if path and spec.corpus_class(spec.default_corpus).can_skip_rows:
         named = [name for name in named if name != "skip_bad_rows"]
     if named and not (spec.table and path):
@@ -58,17 +57,16 @@ def learns_from_table(spec: TaskSpec, args: TrainArguments) -> bool:
     if not spec.table or not path:
         return False
     if not path.is_file():
-        return bool(folder_of(args).read_table())
+        return bool(_folder_of(args).read_table())
     name = args.downstream_corpus_name or ""
     known = name if name.removeprefix(BUILTIN) in spec.corpora else spec.default_corpus
     return bool(named) or not spec.corpus_class(known).recognizes(path)
 
 
-def name_table(spec: TaskSpec, args: TrainArguments) -> TrainArguments:
-    """Return the settings with an own table's file name as the corpus's name: no other corpus is learnt from."""
-    if not learns_from_table(spec, args):
+def _name_table(spec: TaskSpec, args: TrainArguments) -> TrainArguments:
+    if not _learns_from_table(spec, args):
         return args
-    return dataclasses.replace(args, downstream_corpus_name=own_files(args)["train"].name)
+    return dataclasses.replace(args, downstream_corpus_name=_own_files(args)["train"].name)
 
 
 def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
@@ -78,8 +76,8 @@ def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
         ArgumentError: The task knows no such corpus, or the columns of an own table cannot be told.
         RatsnlpError: An own table cannot be read.
     """
-    if learns_from_table(spec, args):
-        return build_table(spec, args)
+    if _learns_from_table(spec, args):
+        return _build_table(spec, args)
     name = args.downstream_corpus_name or ""
     if name.removeprefix(BUILTIN) not in spec.corpora:
         known = ", ".join(
@@ -88,18 +86,18 @@ def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
         raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
     corpus_class = spec.corpus_class(name)
     options = {"skip_bad_rows": args.skip_bad_rows} if corpus_class.can_skip_rows else {}
-    return corpus_class(own_files(args), **options)
+    return corpus_class(_own_files(args), **options)
 
 
-def build_table(spec: TaskSpec, args: TrainArguments) -> Any:
+def _build_table(spec: TaskSpec, args: TrainArguments) -> Any:
     """Return the corpus of an own table; a training that goes on asks nothing that was answered before.
 
     Raises:
         ArgumentError: The columns cannot be told, or the file has changed since the training began.
         RatsnlpError: A file cannot be read.
     """
-    files = own_files(args)
-    before = folder_of(args).columns_of(files["train"])
+    files = _own_files(args)
+    before = _folder_of(args).columns_of(files["train"])
     return spec.load("table")(
         files["train"],
         args.text_column or before.get("text"),
@@ -114,18 +112,15 @@ def build_table(spec: TaskSpec, args: TrainArguments) -> Any:
     )
 
 
-def restore_table(spec: TaskSpec, folder: ModelFolder) -> Any:
-    """Return the own table that a model learned from, with the rows held out then; None where it was none."""
+def _restore_table(spec: TaskSpec, folder: ModelFolder) -> Any:
     return spec.load("table").restore(folder.path) if spec.table and folder.read_table() else None
 
 
-def folder_of(args: TrainArguments) -> ModelFolder:
-    """Return the model folder that settings name."""
+def _folder_of(args: TrainArguments) -> ModelFolder:
     return ModelFolder(args.downstream_model_dir or "")
 
 
-def fetch_corpus(args: TrainArguments) -> None:
-    """Fetch the corpus where it is published and own files do not take its place."""
+def _fetch_corpus(args: TrainArguments) -> None:
     if args.downstream_corpus_name in CATALOG and not (args.train_file and args.test_file):
         download_downstream_dataset(args)
 
@@ -174,7 +169,7 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
         RatsnlpError: The corpus or the model cannot be had.
     """
     spec, path = TASKS[name], make_model_folder(args)
-    args, folder = name_table(spec, args), ModelFolder(path)
+    args, folder = _name_table(spec, args), ModelFolder(path)
     if restart and is_first_process():
         folder.clear()
         forget(path)
@@ -184,9 +179,9 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
         return select_checkpoint(path)
     set_seed(args)
     set_logger(args)
-    corpus, tokenizer, train_dataset, val_dataset = prepare_data(spec, args)
+    corpus, tokenizer, train_dataset, val_dataset = _prepare_data(spec, args)
     task = spec.load("task")(load_model(spec, args, corpus), args)
-    tell_findings(check(args, task.model, tokenizer, train_dataset))
+    _tell_findings(check(args, task.model, tokenizer, train_dataset))
     trainer = get_trainer(args)
     if is_first_process():
         folder.write_training(args, finished=False)
@@ -201,18 +196,17 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
     return select_checkpoint(path)
 
 
-def prepare_data(spec: TaskSpec, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
-    """Return the corpus, the tokenizer, and the datasets to train and to validate on."""
+def _prepare_data(spec: TaskSpec, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
     corpus = build_corpus(spec, args)
-    fetch_corpus(args)
-    tokenizer = load_tokenizer(args)
+    _fetch_corpus(args)
+    tokenizer = _load_tokenizer(args)
     train_dataset, val_dataset = split_datasets(spec, args, tokenizer, corpus)
     counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
     logger.info("training on %s examples, validating on %s", *counts)
     return corpus, tokenizer, train_dataset, val_dataset
 
 
-def tell_findings(report: Report) -> None:
+def _tell_findings(report: Report) -> None:
     """Log what a check found.
 
     Raises:
@@ -235,12 +229,12 @@ def check_task(name: str, args: TrainArguments) -> Report:
         RatsnlpError: The corpus or the model cannot be had.
     """
     spec = TASKS[name]
-    args = name_table(spec, args)
-    corpus, tokenizer, train_dataset, _ = prepare_data(spec, args)
+    args = _name_table(spec, args)
+    corpus, tokenizer, train_dataset, _ = _prepare_data(spec, args)
     return check(args, load_model(spec, args, corpus), tokenizer, train_dataset)
 
 
-def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
+def _load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
     """Return the tokenizer of the pretrained model.
 
     Raises:
@@ -335,8 +329,8 @@ def evaluate(
     # held-out rows of an own table stay in the model folder: what is exported may be published
     home = ModelFolder(folder)
     args = spec.load("arguments")(**settings)
-    corpus = restore_table(spec, folder_of(args) if home.is_exported else home) or build_corpus(spec, args)
-    fetch_corpus(args)
+    corpus = _restore_table(spec, _folder_of(args) if home.is_exported else home) or build_corpus(spec, args)
+    _fetch_corpus(args)
     examples = corpus.get_examples(corpus_folder(args), mode)
     report = score(load_predictor(folder), examples, corpus, args, mode, precision)
     if wanted:

@@ -142,15 +142,14 @@ class Setting:
             return value  # `accepts` refuses it, and the message shows what was given
 
 
-def unfold_type(hint: Any) -> tuple[type, bool, Range | None, tuple[str, ...]]:
-    """Return `(kind, optional, range, choices)` of a type hint such as `Annotated[int, AtLeast(1)] | None`."""
+def _unfold_type(hint: Any) -> tuple[type, bool, Range | None, tuple[str, ...]]:
     if get_origin(hint) is Annotated:
         inner, limits = get_args(hint)[0], get_args(hint)[1]
-        kind, optional, _, choices = unfold_type(inner)
+        kind, optional, _, choices = _unfold_type(inner)
         return kind, optional, limits, choices
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (part for part in get_args(hint) if part is not type(None))
-        kind, _, limits, choices = unfold_type(inner)
+        kind, _, limits, choices = _unfold_type(inner)
         return kind, True, limits, choices
     if get_origin(hint) is Literal:
         return str, False, None, get_args(hint)
@@ -162,7 +161,7 @@ def settings_of(arguments_class: Any) -> dict[str, Setting]:
     hints = get_type_hints(arguments_class, include_extras=True)
     found = {}
     for declared in fields(arguments_class):
-        kind, optional, limits, choices = unfold_type(hints[declared.name])
+        kind, optional, limits, choices = _unfold_type(hints[declared.name])
         default = declared.metadata.get("shown") or str(declared.default)
         text = declared.metadata.get("help", "")
         found[declared.name] = Setting(declared.name, kind, default, text, optional, limits, choices, declared)
@@ -225,7 +224,7 @@ class Arguments:
         return dataclasses.asdict(self)
 
 
-def read_settings_file(path: str | Path) -> dict[str, Any]:
+def _read_settings_file(path: str | Path) -> dict[str, Any]:
     """Return the settings in a JSON or YAML file, by name.
 
     Raises:
@@ -272,7 +271,7 @@ def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path 
         ArgumentError: The file, a name or a value cannot be used.
     """
     if json_file_path is not None:
-        return argument_class.from_mapping(read_settings_file(json_file_path), str(json_file_path))
+        return argument_class.from_mapping(_read_settings_file(json_file_path), str(json_file_path))
     return parse_flags(argument_class, [] if in_notebook() else sys.argv[1:])
 
 
@@ -298,6 +297,6 @@ def merge_settings(
     argument_class: type[ArgumentsT], config: str | None, flags: Mapping[str, Any], **defaults: Any
 ) -> ArgumentsT:
     """Make settings from a file and from flags; what a flag gives wins over the file, the file over `defaults`."""
-    from_file = read_settings_file(config) if config else {}
+    from_file = _read_settings_file(config) if config else {}
     from_flags = {name: value for name, value in flags.items() if value is not None}
     return argument_class.from_mapping(defaults | from_file | from_flags, config or "the flags")

@@ -21,7 +21,7 @@ def compose(text: str) -> tuple[str, Sequence[int]]:
     """
     if unicodedata.is_normalized("NFC", text):
         return text, range(len(text) + 1)
-    starts = [i for i, character in enumerate(text) if i == 0 or not joins(character)]
+    starts = [i for i, character in enumerate(text) if i == 0 or not _joins(character)]
     composed, places = [], []
     for start, end in pairwise([*starts, len(text)]):
         part = unicodedata.normalize("NFC", text[start:end])
@@ -33,8 +33,7 @@ def compose(text: str) -> tuple[str, Sequence[int]]:
     return joined, [*places, len(text)]
 
 
-def joins(character: str) -> bool:
-    """Tell whether a character may become one with the one before it: a mark, a Hangul vowel or final consonant."""
+def _joins(character: str) -> bool:
     return "\u1160" <= character <= "\u11ff" or unicodedata.category(character).startswith("M")
 
 

@@ -43,7 +43,7 @@ class NsmcCorpus(Corpus[ClassificationExample]):
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Tell whether a file begins with NSMC's header."""
-        return read_header(path) == NSMC_HEADER
+        return _read_header(path) == NSMC_HEADER
 
     def read(self, path: Path) -> Iterator[ClassificationExample]:
         """Yield the reviews of one file. Empty ones are kept, so that counts and scores compare with published ones.
@@ -51,9 +51,9 @@ class NsmcCorpus(Corpus[ClassificationExample]):
         A file without three columns between tabs is an own one, in any format that `TableCorpus` reads, with NSMC's
         labels.
         """
-        if len(read_header(path)) != len(NSMC_HEADER):
+        if len(_read_header(path)) != len(NSMC_HEADER):
             table = Table(path)
-            yield from make_examples(LabelledTable(table, choose_columns(table, pairs=False), self.labels))
+            yield from _make_examples(LabelledTable(table, choose_columns(table, pairs=False), self.labels))
             return
         empty = 0
         for review, label in read_nsmc(path):
@@ -63,14 +63,12 @@ class NsmcCorpus(Corpus[ClassificationExample]):
             logger.info("%s: %d empty reviews kept, so that counts stay as published", path.name, empty)
 
 
-def read_header(path: Path) -> list[str]:
-    """Return what the first line of a file holds between tabs."""
+def _read_header(path: Path) -> list[str]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         return file.readline().rstrip("\r\n").split("\t")
 
 
-def make_examples(table: LabelledTable) -> Iterator[ClassificationExample]:
-    """Yield the rows of a table as examples."""
+def _make_examples(table: LabelledTable) -> Iterator[ClassificationExample]:
     for row in table.rows():
         first, second = (*row.texts, None)[:2]
         yield ClassificationExample(str(first), second, row.label)
@@ -170,7 +168,7 @@ class TableCorpus(Corpus[ClassificationExample]):
         """Yield the examples of a split one by one, in the order of the file."""
         path = self.path(data_root_path, mode)
         whole = path != self.files["train"]
-        for number, example in enumerate(make_examples(self.open(path))):
+        for number, example in enumerate(_make_examples(self.open(path))):
             if whole or (number in self.held_out) == (mode != "train"):
                 yield example
 

@@ -76,11 +76,11 @@ def explain(predictor: Classifier, *texts: str) -> dict[str, Any]:
     if len(texts) != len(fields):
         raise TypeError(f"{len(texts)} texts given; needed: {', '.join(fields)}")
     texts = tuple(unicodedata.normalize("NFC", text) for text in texts)
-    lengths = measure_read(predictor.tokenizer, texts, predictor.max_seq_length)
+    lengths = _measure_read(predictor.tokenizer, texts, predictor.max_seq_length)
     read = tuple(text[:length] for text, length in zip(texts, lengths, strict=True))
     found = [(side, match) for side, text in enumerate(texts) for match in EOJEOL.finditer(text)]
     seen = [(side, match.span()) for side, match in found if match.start() < lengths[side]]
-    rows = predictor.probabilities([as_question(read), *(as_question(leave_out(read, *place)) for place in seen)])
+    rows = predictor.probabilities([_as_question(read), *(_as_question(_leave_out(read, *place)) for place in seen)])
     decision = int(rows[0].argmax())
     falls = dict(zip(seen, (rows[0, decision] - rows[1:, decision]).tolist(), strict=True))
     words = [
@@ -94,20 +94,17 @@ def explain(predictor: Classifier, *texts: str) -> dict[str, Any]:
     }
 
 
-def as_question(texts: tuple[str, ...]) -> str | tuple[str, ...]:
-    """Return the texts of a question as a predictor takes them: one text by itself, several as a tuple."""
+def _as_question(texts: tuple[str, ...]) -> str | tuple[str, ...]:
     return texts if len(texts) > 1 else texts[0]
 
 
-def leave_out(texts: tuple[str, ...], side: int, place: tuple[int, int]) -> tuple[str, ...]:
-    """Return the texts without the characters of one of them from a place, with the space behind it."""
+def _leave_out(texts: tuple[str, ...], side: int, place: tuple[int, int]) -> tuple[str, ...]:
     start, end = place
     shorter = texts[side][:start] + texts[side][end:].lstrip()
     return (*texts[:side], shorter, *texts[side + 1 :])
 
 
-def measure_read(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], max_seq_length: int) -> list[int]:
-    """Return how many characters of each text a model reads before it is cut; all, where the tokenizer cannot say."""
+def _measure_read(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], max_seq_length: int) -> list[int]:
     if not tokenizer.is_fast:
         return list(map(len, texts))
     encoded = tokenizer(*texts, truncation=True, max_length=max_seq_length, return_offsets_mapping=True)

@@ -350,7 +350,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
             held[held_rows] = True
         else:
             groups = groups if len(torch.unique(groups)) > 1 else numbers
-            held = hold_out_groups(groups, numbers, count, seed)
+            held = _hold_out_groups(groups, numbers, count, seed)
         chosen = torch.unique(numbers[held])
         stored = self.store.rows.get("example", torch.arange(len(self.store)))
         others = self._stored(torch.nonzero(torch.isin(stored, chosen)).flatten())
@@ -378,7 +378,7 @@ def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
     return torch.nonzero(~held).flatten(), torch.nonzero(held).flatten()
 
 
-def hold_out_groups(groups: Tensor, examples: Tensor, count: int, seed: int) -> Tensor:
+def _hold_out_groups(groups: Tensor, examples: Tensor, count: int, seed: int) -> Tensor:
     """Return which rows to hold out, `(N,)` bool: whole groups in random order until they hold `count` examples.
 
     Args:

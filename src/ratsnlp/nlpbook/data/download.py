@@ -51,7 +51,7 @@ class PassingError(Exception):
         self.wait = wait
 
 
-def check_answer(answer: httpx2.Response, remote: RemoteFile) -> None:
+def _check_answer(answer: httpx2.Response, remote: RemoteFile) -> None:
     """Look at an answer before a byte of it is read.
 
     Raises:
@@ -60,42 +60,38 @@ def check_answer(answer: httpx2.Response, remote: RemoteFile) -> None:
     """
     status = f"status {answer.status_code} {answer.reason_phrase}"
     if answer.status_code in PASSING:
-        raise PassingError(status, read_retry_after(answer))
+        raise PassingError(status, _read_retry_after(answer))
     if answer.status_code not in (httpx2.codes.OK, httpx2.codes.PARTIAL_CONTENT):
         raise AddressError(status)
     if answer.headers.get("Content-Type", "").startswith("text/html"):
         raise AddressError(PAGE)
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise AddressError(f"it answers {answer.headers['Content-Encoding']} though the plain file was asked for")
-    size = read_size(answer)
+    size = _read_size(answer)
     if size not in (None, remote.size):
         raise AddressError(f"it has {size:,} bytes, the published file {remote.size:,}")
 
 
-def read_size(answer: httpx2.Response) -> int | None:
-    """Return the size of the whole file, where the answer tells it."""
+def _read_size(answer: httpx2.Response) -> int | None:
     if answer.status_code == httpx2.codes.PARTIAL_CONTENT:
-        return read_range(answer)[1]
+        return _read_range(answer)[1]
     told = answer.headers.get("Content-Length", "")
     return int(told) if told.isdigit() else None
 
 
-def read_range(answer: httpx2.Response) -> tuple[int | None, int | None]:
-    """Return what `Content-Range` says: the first byte of the answer and the size of the whole file, where it does."""
+def _read_range(answer: httpx2.Response) -> tuple[int | None, int | None]:
     said = CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
     if not said:
         return None, None
     return int(said[1]), int(said[2]) if said[2].isdigit() else None
 
 
-def read_version(answer: httpx2.Response) -> str:
-    """Return what `If-Range` may hold of an answer: its strong ETag, else its date, else nothing."""
+def _read_version(answer: httpx2.Response) -> str:
     tag = str(answer.headers.get("ETag", ""))
     return tag if tag.startswith('"') else str(answer.headers.get("Last-Modified", ""))
 
 
-def read_retry_after(answer: httpx2.Response) -> float:
-    """Return the seconds for which a server asks to be left alone: `Retry-After` in seconds or as a date; 0 without."""
+def _read_retry_after(answer: httpx2.Response) -> float:
     told = answer.headers.get("Retry-After", "")
     if told.isdigit():
         return float(told)
@@ -132,7 +128,7 @@ class Patience:
 PATIENCE = Patience()
 
 
-def open_client(patience: Patience) -> httpx2.Client:
+def _open_client(patience: Patience) -> httpx2.Client:
     """Return what asks addresses: through the proxies that the environment names, trusting whom the system trusts.
 
     Raises:
@@ -148,7 +144,7 @@ def open_client(patience: Patience) -> httpx2.Client:
         ) from None
 
 
-def fetch_from(
+def _fetch_from(
     client: httpx2.Client, address: str, remote: RemoteFile, part: Path, patience: Patience = PATIENCE
 ) -> None:
     """Fill the half file `part` with the published content.
@@ -175,7 +171,7 @@ def fetch_from(
 
 
 class Transfer:
-    """The way of one file from one address into its half file. See `fetch_from`."""
+    """The way of one file from one address into its half file. See `_fetch_from`."""
 
     def __init__(self, client: httpx2.Client, address: str, remote: RemoteFile, part: Path, patience: Patience):
         self.client, self.address, self.remote, self.part, self.patience = client, address, remote, part, patience
@@ -237,9 +233,9 @@ class Transfer:
         if held and self.version:
             headers["If-Range"] = self.version  # answered with the whole file where that has changed
         with self.client.stream("GET", self.address, headers=headers) as answer:
-            check_answer(answer, self.remote)
+            _check_answer(answer, self.remote)
             start = self.find_start(answer, held)
-            self.version = read_version(answer)
+            self.version = _read_version(answer)
             self.write(answer, start, bar)
         if self.held < self.remote.size:
             raise PassingError(f"the answer ended after {self.held:,} of {self.remote.size:,} bytes")
@@ -252,7 +248,7 @@ class Transfer:
         """
         if answer.status_code == httpx2.codes.OK:
             return 0
-        if read_range(answer)[0] == held:
+        if _read_range(answer)[0] == held:
             return held
         self.ranges = False
         raise PassingError(f"asked for the bytes from {held:,} on, it answers {answer.headers.get('Content-Range')}")
@@ -334,7 +330,7 @@ def put_in_place(remote: RemoteFile, corpus: str, path: Path, force: bool, patie
         if not force and is_in_place(path, remote):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with only_one(path):
+        with _only_one(path):
             if force or not is_in_place(path, remote):
                 fetch(remote, corpus, path, patience)
     except DownloadError:
@@ -362,8 +358,7 @@ def is_in_place(path: Path, remote: RemoteFile) -> bool:
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Keep other processes from fetching the same file."""
+def _only_one(path: Path) -> Iterator[None]:
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(blocking=False)
@@ -383,45 +378,41 @@ def fetch(remote: RemoteFile, corpus: str, path: Path, patience: Patience) -> No
         DownloadError: None does; the message says what each answered, and what else can be done.
         OSError: The disk failed.
     """
-    part = name_part(path)
-    if shutil.disk_usage(path.parent).free < remote.size - count_bytes(part):
+    part = _name_part(path)
+    if shutil.disk_usage(path.parent).free < remote.size - _count_bytes(part):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     failures = []
-    with open_client(patience) as client:
-        for address in list_addresses(remote, corpus):
+    with _open_client(patience) as client:
+        for address in _list_addresses(remote, corpus):
             try:
-                fetch_from(client, address, remote, part, patience)
+                _fetch_from(client, address, remote, part, patience)
             except AddressError as error:
                 failures.append(f"{address}: {error}")
             else:
                 part.replace(path)
                 logger.info("fetched %s (%s)", path, CATALOG[corpus].licence)
                 return
-    raise DownloadError(explain_failures(failures, remote, corpus, path))
+    raise DownloadError(_explain_failures(failures, remote, corpus, path))
 
 
-def list_addresses(remote: RemoteFile, corpus: str) -> list[str]:
-    """Return where to ask for a file: mirrors first, then the published addresses unless `RATSNLP_OFFLINE` is set."""
+def _list_addresses(remote: RemoteFile, corpus: str) -> list[str]:
     mirrors = [f"{mirror.rstrip('/')}/{corpus}/{remote.name}" for mirror in os.environ.get(MIRRORS, "").split()]
     return mirrors + ([] if os.environ.get(OFFLINE) else [*remote.addresses])
 
 
-def name_part(path: Path) -> Path:
-    """Return the half file of `path`: it stands beside it and is kept until it is whole."""
+def _name_part(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
 
-def count_bytes(path: Path) -> int:
-    """Return the size of a file, 0 where there is none."""
+def _count_bytes(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def explain_failures(failures: list[str], remote: RemoteFile, corpus: str, path: Path) -> str:
-    """Say what each address answered, and what can be done about it."""
+def _explain_failures(failures: list[str], remote: RemoteFile, corpus: str, path: Path) -> str:
     lines = [f"{remote.name} could not be fetched:", *(f"  {failure}" for failure in failures)]
     if os.environ.get(OFFLINE):
         lines.append(f"  {OFFLINE} is set: the published addresses were not asked")
-    if held := count_bytes(name_part(path)):
+    if held := _count_bytes(_name_part(path)):
         lines.append(f"{held:,} of {remote.size:,} bytes are here; run the same again and it goes on from there.")
     samples = [corpus] if (CORPORA / corpus).is_dir() else sorted(sample.name for sample in CORPORA.iterdir())
     lines += [
@@ -440,6 +431,6 @@ def explain_disk(error: OSError, path: Path, remote: RemoteFile) -> str:
     folder = next(parent for parent in path.parents if parent.is_dir())
     return (
         f"no room for {path}: the file has {remote.size:,} bytes, {shutil.disk_usage(folder).free:,} are free there. "
-        f"Nothing was put in place; the {count_bytes(name_part(path)):,} bytes that came are kept in "
-        f"{name_part(path).name}. Make room and run the same again, or {other}."
+        f"Nothing was put in place; the {_count_bytes(_name_part(path)):,} bytes that came are kept in "
+        f"{_name_part(path).name}. Make room and run the same again, or {other}."
     )

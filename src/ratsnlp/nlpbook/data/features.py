@@ -85,7 +85,7 @@ def write_features(chunks: Iterable[Chunk], path: Path) -> None:
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem[:40]}-") as folder:
         parts = Path(folder)
-        specs = collect_arrays(chunks, parts)
+        specs = _collect_arrays(chunks, parts)
         header, at = {}, 0
         for name, (kind, shape) in specs.items():
             size = (parts / name).stat().st_size
@@ -102,12 +102,11 @@ def write_features(chunks: Iterable[Chunk], path: Path) -> None:
         joined.replace(path)
 
 
-def collect_arrays(chunks: Iterable[Chunk], folder: Path) -> dict[str, tuple[str, list[int]]]:
-    """Append each array of the chunks to a file of its name; return `{name: (safetensors type, shape)}`."""
+def _collect_arrays(chunks: Iterable[Chunk], folder: Path) -> dict[str, tuple[str, list[int]]]:
     specs: dict[str, tuple[str, list[int]]] = {}
     files: dict[str, BinaryIO] = {}
     try:
-        for name, array in named_arrays(chunks):
+        for name, array in _named_arrays(chunks):
             if name not in files:
                 files[name] = (folder / name).open("wb")
                 specs[name] = (SAFETENSORS_TYPES[array.dtype], [0, *array.shape[1:]])
@@ -119,8 +118,7 @@ def collect_arrays(chunks: Iterable[Chunk], folder: Path) -> dict[str, tuple[str
     return specs
 
 
-def named_arrays(chunks: Iterable[Chunk]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield every array of every chunk under its name in the file; row lengths become offsets that run on."""
+def _named_arrays(chunks: Iterable[Chunk]) -> Iterator[tuple[str, np.ndarray]]:
     end = 0
     yield "offsets", np.zeros(1, np.int64)
     for chunk in chunks:

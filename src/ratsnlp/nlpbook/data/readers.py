@@ -67,10 +67,10 @@ def read_json_list(path: Path) -> Iterator[tuple[int, Any]]:
 def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     """Yield `(line, item)` of the JSON list that a file's text is. See `read_json_list`."""
     decode = json.JSONDecoder().raw_decode
-    place, line, counted = skip_between(text, 0), 1, 0
+    place, line, counted = _skip_between(text, 0), 1, 0
     if not text.startswith("[", place):
         raise CorpusFormatError(f"{path}: expected a JSON list, the file begins with {text[place : place + 20]!r}")
-    place = skip_between(text, place + 1)
+    place = _skip_between(text, place + 1)
     while not text.startswith("]", place):
         line, counted = line + text.count("\n", counted, place), place
         try:
@@ -78,11 +78,10 @@ def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
         except json.JSONDecodeError as error:
             raise CorpusFormatError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
         yield line, item
-        place = skip_between(text, place)
+        place = _skip_between(text, place)
 
 
-def skip_between(text: str, place: int) -> int:
-    """Return the first place at or after `place` that holds neither white space nor a comma."""
+def _skip_between(text: str, place: int) -> int:
     while place < len(text) and (text[place].isspace() or text[place] == ","):
         place += 1
     return place

@@ -78,15 +78,14 @@ def get_dataloaders(
         val_dataset: Rows to measure on.
     """
     return (
-        build_loader(args, train_dataset, shuffle=True, drop_last=xla_in_use()),
-        build_loader(args, val_dataset, shuffle=False),
+        _build_loader(args, train_dataset, shuffle=True, drop_last=xla_in_use()),
+        _build_loader(args, val_dataset, shuffle=False),
     )
 
 
-def build_loader(
+def _build_loader(
     args: TrainArguments, dataset: FeatureDataset[Any, Any], *, shuffle: bool, drop_last: bool = False
 ) -> DataLoader[Any]:
-    """Return one loader grouped by length."""
     return DataLoader(
         dataset,
         batch_size=args.batch_size,

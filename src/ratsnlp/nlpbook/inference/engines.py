@@ -68,7 +68,7 @@ def use_engine(predictor: EngineUser, name: str, samples: Sequence[Any], min_agr
         raise ArgumentError(f"engine {name!r} is compared with 'torch' before it is used: give sample questions")
     expected = predictor.to("cpu").decide(samples)
     try:
-        predictor.engine = build_engine(name, predictor.model)
+        predictor.engine = _build_engine(name, predictor.model)
         agreement = sum(map(operator.eq, expected, predictor.decide(samples))) / max(1, len(expected))
         reason = f"decides {agreement:.1%} of {len(samples)} sample questions as 'torch' does"
     except Exception as error:  # a conversion can fail in many ways, none of which may keep the model from serving
@@ -99,14 +99,12 @@ def check_engine_name(name: str) -> None:
         )
 
 
-def build_engine(name: str, model: PreTrainedModel) -> Engine:
-    """Return the engine of that name for a model on the CPU."""
+def _build_engine(name: str, model: PreTrainedModel) -> Engine:
     with quiet():
         return ENGINES[name](model)
 
 
-def quantize(model: PreTrainedModel) -> Engine:
-    """Return a copy of the model whose linear layers hold 8-bit weights and round their inputs as they come."""
+def _quantize(model: PreTrainedModel) -> Engine:
     quantize_dynamic: Callable[..., Engine] = torch.ao.quantization.quantize_dynamic
     return quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 
@@ -135,16 +133,15 @@ class OnnxEngine:
 def export(model: PreTrainedModel) -> Engine:
     """Return the model in ONNX Runtime, in float32."""
     with tempfile.TemporaryDirectory() as folder:
-        return OnnxEngine(write_onnx(model, Path(folder) / "model.onnx"))
+        return OnnxEngine(_write_onnx(model, Path(folder) / "model.onnx"))
 
 
-def export_quantized(model: PreTrainedModel) -> Engine:
-    """Return the model in ONNX Runtime, its matrices in 8 bits."""
+def _export_quantized(model: PreTrainedModel) -> Engine:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with tempfile.TemporaryDirectory() as folder:
-        graph = onnx.load(write_onnx(model, Path(folder) / "model.onnx"))
+        graph = onnx.load(_write_onnx(model, Path(folder) / "model.onnx"))
         del graph.graph.value_info[:]  # shapes as exported, which the quantizer finds contradictory
         small = Path(folder) / "small.onnx"
         quantize_dynamic(graph, small, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"])
@@ -153,9 +150,9 @@ def export_quantized(model: PreTrainedModel) -> Engine:
 
 ENGINES: dict[str, Callable[[PreTrainedModel], Engine]] = {
     "torch": lambda model: model,
-    "torch-int8": quantize,
+    "torch-int8": _quantize,
     "onnx": export,
-    "onnx-int8": export_quantized,
+    "onnx-int8": _export_quantized,
 }
 
 
@@ -172,8 +169,7 @@ class NamedOutputs(torch.nn.Module):
         return tuple(found[name] for name in self.outputs)
 
 
-def write_onnx(model: PreTrainedModel, path: Path) -> Path:
-    """Write a model as an ONNX graph for any number of texts of any length."""
+def _write_onnx(model: PreTrainedModel, path: Path) -> Path:
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if takes_token_types(model) else [])]
     examples = tuple(torch.ones(2, 8, dtype=torch.int64) for _ in names)  # one tensor for two inputs would join them
     with torch.no_grad():

@@ -54,10 +54,10 @@ def find_change(predictor: Any, note: Mapping[str, Any]) -> str:
     try:
         answers = predictor.golden_answers(questions) if questions else []
     except (IndexError, RuntimeError) as error:  # ids that the model has no embeddings for
-        return f"asked {shorten_question(questions[0])}, it fails ({type(error).__name__}: {error})"
+        return f"asked {_shorten_question(questions[0])}, it fails ({type(error).__name__}: {error})"
     for row, question, answer in zip(golden, questions, answers, strict=True):
         if not alike(row["answer"], answer):
-            return f"asked {shorten_question(question)}, expected {describe(row['answer'])}, found {describe(answer)}"
+            return f"asked {_shorten_question(question)}, expected {describe(row['answer'])}, found {describe(answer)}"
     return ""
 
 
@@ -78,7 +78,6 @@ def describe(answer: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in shown.items())
 
 
-def shorten_question(question: str | Sequence[str]) -> str:
-    """Return the beginning of each text of a question."""
+def _shorten_question(question: str | Sequence[str]) -> str:
     texts = [question] if isinstance(question, str) else question
     return " + ".join(repr(text if len(text) <= 40 else f"{text[:40]}...") for text in texts)

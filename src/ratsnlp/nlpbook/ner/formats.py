@@ -81,28 +81,28 @@ def find_reader(path: Path) -> Callable[[Path], Iterator[Sentence]]:
     with path.open("rb") as file:
         opening = file.read(8)
     if opening.startswith(ZIP) or find_workbook_fault(path, opening):
-        return read_entity_table
+        return _read_entity_table
     lines = list(islice((line for _, line in _lines(path) if line.strip()), LOOKED_AT))
     if not lines:
         raise CorpusFormatError(f"{path} is empty. Expected {FORMATS}.")
     if any(SEPARATOR in line for line in lines):
-        return read_tagged_lines
+        return _read_tagged_lines
     if JSON.match("\n".join(lines[:3])):
-        return read_entity_json
+        return _read_entity_json
     rows = [line for line in lines if not line.startswith("##")]
     characters = [line.rpartition("\t") for line in rows]
     single = sum(len(unicodedata.normalize("NFC", cell)) == 1 for cell, _, tag in characters if LABEL.fullmatch(tag))
     if rows and single > 0.9 * len(rows):
-        return read_klue_ner
+        return _read_klue_ner
     cells = map(_cells, rows)
     return (
-        read_conll
+        _read_conll
         if 2 * sum(len(row) > 1 and bool(_label(row[-1])) for row in cells) > len(rows)
-        else read_entity_table
+        else _read_entity_table
     )
 
 
-def read_klue_ner(path: Path) -> Iterator[Sentence]:
+def _read_klue_ner(path: Path) -> Iterator[Sentence]:
     """Yield the sentences of a KLUE-NER file: `character<TAB>label` lines, spaces too; a blank line between sentences.
 
     Lines that begin with `##` are comments; the last one before a sentence names it. An I- without a B- before it
@@ -118,7 +118,7 @@ def read_klue_ner(path: Path) -> Iterator[Sentence]:
             yield _join(rows, "", "a character, a tab, and a label like B-PS", name)
 
 
-def read_tagged_lines(path: Path) -> Iterator[Sentence]:
+def _read_tagged_lines(path: Path) -> Iterator[Sentence]:
     """Yield the sentences of the book's form: a text, U+241E, and the same text with entities as `<김환희:PER>`.
 
     Source: https://ratsgo.github.io/nlpbook (its corpus is made from https://github.com/kmounlp/NER).
@@ -132,7 +132,7 @@ def read_tagged_lines(path: Path) -> Iterator[Sentence]:
             yield Sentence(number, problem=wrong)
 
 
-def read_conll(path: Path) -> Iterator[Sentence]:
+def _read_conll(path: Path) -> Iterator[Sentence]:
     """Yield the sentences of columns: the token first, its label last; a blank line or -DOCSTART- between sentences.
 
     Columns are parted by tabs, or by spaces where there is no tab. Labels are IOB1, IOB2, BIOES, BILOU, or `PS_B` and
@@ -148,7 +148,7 @@ def read_conll(path: Path) -> Iterator[Sentence]:
             yield _join(tokens, " ", "a token and, in the last column, a label like B-PS")
 
 
-def read_entity_json(path: Path) -> Iterator[Sentence]:
+def _read_entity_json(path: Path) -> Iterator[Sentence]:
     """Yield the sentences of a JSON list, or of one JSON object a line: doccano, Label Studio, tokens with labels.
 
     doccano: `text`, and `label` or `labels` as `[[start, end, tag], ...]`, or `entities` with `start_offset`,
@@ -174,7 +174,7 @@ def read_entity_json(path: Path) -> Iterator[Sentence]:
                 yield _from_object(number, item)
 
 
-def read_entity_table(path: Path) -> Iterator[Sentence]:
+def _read_entity_table(path: Path) -> Iterator[Sentence]:
     """Yield the rows of a table with a column of tagged texts, or with a text and its spans as JSON.
 
     Raises:

@@ -18,8 +18,7 @@ PENALTY = 0.5
 """Weight of the squared weights in the loss, divided by the number of texts."""
 
 
-def runs_of(text: str) -> set[str]:
-    """Return the runs of 1 to 3 characters in a text, its beginning and end marked by a space."""
+def _runs_of(text: str) -> set[str]:
     padded = f" {text.strip()} "
     return {padded[i : i + n] for n in range(1, LONGEST_RUN + 1) for i in range(len(padded) - n + 1)}
 
@@ -45,7 +44,7 @@ class NgramClassifier:
     """
 
     def __init__(self, texts: Sequence[str], labels: Tensor, num_labels: int):
-        found = [runs_of(text) for text in texts]
+        found = [_runs_of(text) for text in texts]
         counts = Counter(run for runs in found for run in runs)
         common = [run for run, count in counts.most_common(MOST_RUNS) if count >= LEAST_TEXTS]
         self.places = {run: place for place, run in enumerate(sorted(common))}
@@ -83,7 +82,7 @@ class NgramClassifier:
 
     def probabilities(self, texts: Sequence[str]) -> Tensor:
         """Return the probability of each label for each text, `(N, K)` float32."""
-        features = self.vectorize([runs_of(text) for text in texts])
+        features = self.vectorize([_runs_of(text) for text in texts])
         logits: Tensor = torch.sparse.mm(features, self.weights) + self.bias
         return logits.softmax(dim=-1)
 

@@ -25,7 +25,7 @@ PAIR_COLUMNS = (
 """The column names of a table of pairs: for each part, the names it may have."""
 
 
-def read_klue_nli(path: Path) -> Iterator[Pair]:
+def _read_klue_nli(path: Path) -> Iterator[Pair]:
     """Yield the pairs of a KLUE-NLI file: a JSON list of objects with `premise`, `hypothesis` and `gold_label`.
 
     Raises:
@@ -41,10 +41,10 @@ def read_klue_nli(path: Path) -> Iterator[Pair]:
                 f"{path}, line {line}: expected an object with the texts premise, hypothesis and gold_label, "
                 f"got {shorten(row)}"
             )
-        yield check_pair(path, line, found)
+        yield _check_pair(path, line, found)
 
 
-def read_kornli(path: Path) -> Iterator[Pair]:
+def _read_kornli(path: Path) -> Iterator[Pair]:
     """Yield the pairs of a KorNLI file: tab-separated `sentence1 sentence2 gold_label`, one header line.
 
     Nothing is quoted: a quote is a character of the text, and many rows hold only one, so a CSV reader would glue rows.
@@ -61,10 +61,10 @@ def read_kornli(path: Path) -> Iterator[Pair]:
                 f"{path}, line {line}: expected 'sentence1<TAB>sentence2<TAB>gold_label', got {shorten(row)}"
             )
         if line > 1:
-            yield check_pair(path, line, row)
+            yield _check_pair(path, line, row)
 
 
-def read_pair_table(path: Path) -> Iterator[Pair]:
+def _read_pair_table(path: Path) -> Iterator[Pair]:
     """Yield the pairs of an own table, in any format that `table` reads, with a header that names its columns.
 
     The columns are `premise`, `hypothesis` and `label` (or KorNLI's or Korean names), in any order; others are ignored.
@@ -73,10 +73,10 @@ def read_pair_table(path: Path) -> Iterator[Pair]:
         CorpusFormatError: A column is missing, a row has other columns or another label; names the file and the line.
     """
     for line, parts in read_table(path, PAIR_COLUMNS):
-        yield check_pair(path, line, parts)
+        yield _check_pair(path, line, parts)
 
 
-def read_pairs(path: Path) -> Iterator[Pair]:
+def _read_pairs(path: Path) -> Iterator[Pair]:
     """Yield the pairs of a file in any of the three formats, told apart by what the file begins with.
 
     Raises:
@@ -90,25 +90,24 @@ def find_reader(path: Path) -> Callable[[Path], Iterator[Pair]]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = next((line for line in file if line.strip()), "")
     if first.rstrip("\r\n").split("\t") == KORNLI_HEADER:
-        return read_kornli
+        return _read_kornli
     if first.lstrip().startswith("["):
         names = Table(path).names
-        return read_klue_nli if "gold_label" in names or not names else read_pair_table
-    return read_pair_table
+        return _read_klue_nli if "gold_label" in names or not names else _read_pair_table
+    return _read_pair_table
 
 
-def is_inference(path: Path) -> bool:
-    """Tell whether a file holds pairs for inference: its columns are known, and one of its first labels is."""
+def _is_inference(path: Path) -> bool:
     read = find_reader(path)
     try:
-        if read is not read_pair_table:
+        if read is not _read_pair_table:
             return next(read(path), None) is not None
         return any(parts[2].strip() in NLI_LABELS for _, parts in islice(read_table(path, PAIR_COLUMNS), LOOKED_AT))
     except CorpusFormatError:
         return False  # whoever reads it as another table says what is wrong
 
 
-def check_pair(path: Path, line: int, parts: Sequence[str]) -> Pair:
+def _check_pair(path: Path, line: int, parts: Sequence[str]) -> Pair:
     """Return `(premise, hypothesis, label)` without spaces around the label.
 
     Raises:
@@ -135,12 +134,12 @@ class NLICorpus(Corpus[ClassificationExample]):
     @classmethod
     def recognizes(cls, path: Path) -> bool:
         """Tell whether a file holds pairs with the labels of inference."""
-        return is_inference(path)
+        return _is_inference(path)
 
     def read(self, path: Path) -> Iterator[ClassificationExample]:
         """Yield the pairs of one file. Empty texts are kept, so that counts and scores compare with published ones."""
         empty = 0
-        for premise, hypothesis, label in read_pairs(path):
+        for premise, hypothesis, label in _read_pairs(path):
             empty += not (premise.strip() and hypothesis.strip())
             yield ClassificationExample(text_a=premise, text_b=hypothesis, label=label)
         if empty:

@@ -48,7 +48,7 @@ def read_squad(path: Path) -> Iterator[QuestionRow]:
 
     Source: https://korquad.github.io (60,407 training and 5,774 development questions, CC BY-ND 2.0 KR).
     """
-    for i, article in enumerate(need(path, "the file", load_json(path), "data", list)):
+    for i, article in enumerate(need(path, "the file", _load_json(path), "data", list)):
         title = article.get("title", "") if isinstance(article, dict) else ""
         for j, paragraph in enumerate(need(path, f"data[{i}]", article, "paragraphs", list)):
             where = f"data[{i}].paragraphs[{j}]"
@@ -57,11 +57,11 @@ def read_squad(path: Path) -> Iterator[QuestionRow]:
             for k, question in enumerate(need(path, where, paragraph, "qas", list)):
                 here = f"{where}.qas[{k}]"
                 text = unicodedata.normalize("NFC", need(path, here, question, "question", str))
-                answers = read_answers(path, here, question, context, places)
+                answers = _read_answers(path, here, question, context, places)
                 yield QuestionRow(str(title), context, text, str(question.get("id", here)), answers)
 
 
-def load_json(path: Path) -> Any:
+def _load_json(path: Path) -> Any:
     """Return what a JSON file holds.
 
     Raises:
@@ -89,7 +89,7 @@ def need(path: Path, where: str, holder: Any, name: str, kind: type) -> Any:
     return value
 
 
-def read_answers(
+def _read_answers(
     path: Path, where: str, question: Any, context: str, places: Sequence[int]
 ) -> tuple[tuple[str, int | None], ...]:
     """Return the different answers of a question with the characters of the composed passage at which they begin.
@@ -194,24 +194,26 @@ class QACorpus(Corpus[QAExample]):
         skipped: list[str] = []
         rows = read_squad(path) if path.suffix == ".json" else read_question_table(path)
         for row in rows:
-            right = place_answers(row)
+            right = _place_answers(row)
             if not right:
                 skipped.append(row.id)
                 continue
             if any((text, place) not in row.answers and (text, None) not in row.answers for text, place in right):
                 mended.append(row.id)
-            yield build_example(row, right)
+            yield _build_example(row, right)
         self.report(path, mended, skipped)
 
     def report(self, path: Path, mended: list[str], skipped: list[str]) -> None:
         """Log how many answers were moved and which questions were skipped, once for each file."""
         if path not in self.reported and mended:
-            logger.info("%s: %d answers were not at their place and were moved: %s", path.name, *count_and_name(mended))
+            logger.info(
+                "%s: %d answers were not at their place and were moved: %s", path.name, *_count_and_name(mended)
+            )
         if path not in self.reported and skipped:
             logger.warning(
                 "%s: %d questions skipped, no answer of theirs stands in the passage at its place, or just once: %s",
                 path.name,
-                *count_and_name(skipped),
+                *_count_and_name(skipped),
             )
         self.reported.add(path)
 
@@ -222,13 +224,12 @@ class KorQuADV1Corpus(QACorpus):
     files = {"train": "KorQuAD_v1.0_train.json", "val": "KorQuAD_v1.0_dev.json", "test": "KorQuAD_v1.0_dev.json"}
 
 
-def place_answers(row: QuestionRow) -> list[tuple[str, int]]:
-    """Return the answers of a row that stand in its passage, each with the character at which it begins."""
-    placed = [(text, place_answer(row.context, text, start)) for text, start in row.answers]
+def _place_answers(row: QuestionRow) -> list[tuple[str, int]]:
+    placed = [(text, _place_answer(row.context, text, start)) for text, start in row.answers]
     return [(text, place) for text, place in placed if place is not None]
 
 
-def place_answer(context: str, text: str, start: int | None) -> int | None:
+def _place_answer(context: str, text: str, start: int | None) -> int | None:
     """Return the character of the passage at which an answer stands.
 
     Args:
@@ -249,13 +250,11 @@ def place_answer(context: str, text: str, start: int | None) -> int | None:
     return first if first >= 0 and context.find(text, first + 1) < 0 else None
 
 
-def build_example(row: QuestionRow, right: list[tuple[str, int]]) -> QAExample:
-    """Return the example of a row: the first of its answers to learn from, all to score with."""
+def _build_example(row: QuestionRow, right: list[tuple[str, int]]) -> QAExample:
     text, place = right[0]
     answers = tuple(dict.fromkeys(answer for answer, _ in right))
     return QAExample(row.question, row.context, text, place, answers, row.id, row.article)
 
 
-def count_and_name(ids: list[str]) -> tuple[int, str]:
-    """Return how many ids there are, and the first of them as text."""
+def _count_and_name(ids: list[str]) -> tuple[int, str]:
     return len(ids), ", ".join(ids[:SHOWN_IDS]) + (" ..." if len(ids) > SHOWN_IDS else "")

@@ -70,7 +70,7 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         for number, example in enumerate(examples, start=self.converted):
             group = self.groups.setdefault(example.article or example.context_text, len(self.groups))
             found = self.cutter.cut(texts[example.question_text], texts[example.context_text])
-            answer = locate(texts[example.context_text], example)
+            answer = _locate(texts[example.context_text], example)
             places = [window.place_of(*answer) if answer else None for window in found]
             windows += found
             rows += [
@@ -155,6 +155,5 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         return int(characters[start, 0]), int(characters[end, 1])
 
 
-def locate(passage: TokenizedText, example: QAExample) -> tuple[int, int] | None:
-    """Return the first and the last token of the passage that hold the answer; None where no token does."""
+def _locate(passage: TokenizedText, example: QAExample) -> tuple[int, int] | None:
     return passage.tokens_over(example.start_position_character, example.end_position_character)

@@ -77,7 +77,7 @@ def show_windows(reader: WindowReader, example: QAExample) -> ShownPicture:
     """
     texts = tokenize(reader.tokenizer, (example.question_text, example.context_text))
     windows = reader.cutter.cut(texts[example.question_text], texts[example.context_text])
-    stretches = [find_stretch(window) for window in windows]
+    stretches = [_find_stretch(window) for window in windows]
     start, end = example.start_position_character, example.end_position_character
     lines = [f"answer: characters {start} to {end} of {len(example.context_text)}"]
     for number, (window, (first, last)) in enumerate(zip(windows, stretches, strict=True)):
@@ -86,7 +86,6 @@ def show_windows(reader: WindowReader, example: QAExample) -> ShownPicture:
     return ShownPicture("\n".join(lines), draw_windows(stretches, (start, end)))
 
 
-def find_stretch(window: Window) -> tuple[int, int]:
-    """Return the characters of the passage, half-open, that a window holds; `(0, 0)` of an empty passage."""
+def _find_stretch(window: Window) -> tuple[int, int]:
     inside = window.characters[window.characters[:, 0] != OUTSIDE]
     return (int(inside[0, 0]), int(inside[-1, 1])) if len(inside) else (0, 0)

@@ -70,20 +70,19 @@ def cut_josa(passage: str, start: int, end: int, question: str = "") -> int:
             start < place < end
             and passage.startswith(josa, place)
             and fits(josa, passage[place - 1])
-            and not belongs_to_word(passage, question, word_start(passage, start, place), place, josa)
+            and not _belongs_to_word(passage, question, _word_start(passage, start, place), place, josa)
         ):
             return place
     return end
 
 
-def word_start(passage: str, start: int, place: int) -> int:
-    """Return where the run of syllables before `place` begins, at or after `start`."""
+def _word_start(passage: str, start: int, place: int) -> int:
     while place > start and is_hangul(passage[place - 1]):
         place -= 1
     return place
 
 
-def belongs_to_word(passage: str, question: str, start: int, place: int, josa: str) -> bool:
+def _belongs_to_word(passage: str, question: str, start: int, place: int, josa: str) -> bool:
     """Tell whether the texts show that the syllables at `place` are part of the word from `start`, and no josa.
 
     They are where the whole word is seen with a josa of its own more often than the word without the syllables is seen;

@@ -8,8 +8,7 @@ QUOTES = str.maketrans(dict.fromkeys("'\"《》<>〈〉()‘’", " "))
 DROPPED = str.maketrans("", "", string.punctuation)
 
 
-def korquad_normalize(text: str) -> str:
-    """Return a text as KorQuAD's scorer compares it, without quotes, brackets, ASCII punctuation and case."""
+def _korquad_normalize(text: str) -> str:
     return " ".join(text.translate(QUOTES).lower().translate(DROPPED).split())
 
 
@@ -25,8 +24,8 @@ def korquad_exact_match(prediction: str, answers: Sequence[str]) -> float:
 
     Source: the rules of https://korquad.github.io (evaluate-v1.0): josa are not removed.
     """
-    given = korquad_normalize(prediction)
-    return max(float(given == korquad_normalize(answer)) for answer in required(answers))
+    given = _korquad_normalize(prediction)
+    return max(float(given == _korquad_normalize(answer)) for answer in required(answers))
 
 
 def korquad_f1(prediction: str, answers: Sequence[str]) -> float:
@@ -34,8 +33,8 @@ def korquad_f1(prediction: str, answers: Sequence[str]) -> float:
 
     Characters count without spaces and without their order; see `korquad_exact_match` for the arguments and errors.
     """
-    given = Counter(korquad_normalize(prediction).replace(" ", ""))
-    return max(overlap(given, Counter(korquad_normalize(answer).replace(" ", ""))) for answer in required(answers))
+    given = Counter(_korquad_normalize(prediction).replace(" ", ""))
+    return max(overlap(given, Counter(_korquad_normalize(answer).replace(" ", ""))) for answer in required(answers))
 
 
 def required(answers: Sequence[str]) -> Sequence[str]:

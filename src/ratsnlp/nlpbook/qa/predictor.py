@@ -125,7 +125,7 @@ class QAPredictor(Predictor):
         answers = []
         for (asked, given), (question, passage, places), reading in zip(pairs, composed, readings, strict=True):
             spans = self.finish(reading.spans, question, passage)[:count]
-            best = [describe_span(given, places[span.start], places[span.end], span.score) for span in spans]
+            best = [_describe_span(given, places[span.start], places[span.end], span.score) for span in spans]
             found = bool(best) and reading.nothing_ahead <= self.no_answer_threshold
             answers.append({"question": asked, "context": given} | (best[0] if found else NOTHING) | {"answers": best})
         return answers
@@ -168,7 +168,7 @@ class QAPredictor(Predictor):
                 for (i, _), part in zip(batch, self.read_windows([window for _, window in batch], count), strict=True):
                     parts[i].append(part)
                 bar.update(len(batch))
-        return [join_readings(found) for found in parts]
+        return [_join_readings(found) for found in parts]
 
     def read_windows(self, windows: Sequence[Window], count: int) -> list[Reading]:
         """Return what the model finds in each window by itself, in one forward pass."""
@@ -185,7 +185,7 @@ class QAPredictor(Predictor):
             count,
         )
         rows = (values.tolist() for values in (found.scores, found.starts, found.ends, found.nothing))
-        return [read_spans(*row) for row in zip(windows, *rows, strict=True)]
+        return [_read_spans(*row) for row in zip(windows, *rows, strict=True)]
 
     def stack_windows(self, windows: Sequence[Window]) -> dict[str, Tensor]:
         """Return windows as a batch of tensors `(B, T)` on the model's device."""
@@ -215,15 +215,13 @@ class QAPredictor(Predictor):
         )
 
 
-def describe_span(passage: str, start: int, end: int, score: float) -> dict[str, Any]:
-    """Return the fields of one answer: the slice of the passage, its characters (half-open), its probability."""
+def _describe_span(passage: str, start: int, end: int, score: float) -> dict[str, Any]:
     return {"answer": passage[start:end], "start": start, "end": end, "score": round(math.exp(score), 4)}
 
 
-def read_spans(
+def _read_spans(
     window: Window, scores: Sequence[float], starts: Sequence[int], ends: Sequence[int], nothing: float
 ) -> Reading:
-    """Return the spans of one window, found by their tokens, as characters of the passage."""
     spans = [
         Span(int(window.characters[start, 0]), int(window.characters[end, 1]), score)
         for score, start, end in zip(scores, starts, ends, strict=True)
@@ -232,8 +230,7 @@ def read_spans(
     return Reading(spans, nothing - spans[0].score if spans else math.inf)
 
 
-def join_readings(parts: Sequence[Reading]) -> Reading:
-    """Return what several windows of a passage hold as one reading; a span counts with its best score."""
+def _join_readings(parts: Sequence[Reading]) -> Reading:
     best: dict[tuple[int, int], Span] = {}
     spans = (span for part in parts for span in part.spans)
     for span in sorted(spans, key=lambda span: (-span.score, span.start, span.end)):

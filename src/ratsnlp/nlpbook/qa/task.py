@@ -91,13 +91,13 @@ class QATask(Task):
         for window, first, last, score in found:
             question = dataset.example_of(window)
             best[question] = max(best.get(question, (-torch.inf, 0, 0, 0)), (score, window, first, last))
-        scores = [score_question(dataset, question, *span) for question, (_, *span) in best.items()]
+        scores = [_score_question(dataset, question, *span) for question, (_, *span) in best.items()]
         em_cut, f1_cut, em, f1 = (100 * torch.tensor(scores, dtype=torch.float64).mean(dim=0)).float()
         shown = (em_cut, f1_cut) if self.args.josa_cut else (em, f1)
         return dict(zip(self.validation_metrics[1:], (*shown, em, f1), strict=True))
 
 
-def score_question(dataset: QADataset, question: int, window: int, first: int, last: int) -> tuple[float, ...]:
+def _score_question(dataset: QADataset, question: int, window: int, first: int, last: int) -> tuple[float, ...]:
     """Return EM and F1 of an answer with its josa cut, then of the same without the cut, each in 0..1.
 
     Args:

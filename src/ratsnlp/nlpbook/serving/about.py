@@ -86,33 +86,31 @@ def describe_api(
         asked["/api/explain"] = ("Tell which eojeols moved the decision.", "Explanation")
     errors = ERRORS | (PASSWORD_ERRORS if protected else {})
     plain = {
-        "/healthz": describe_plain("Tell that the server runs.", "application/json"),
-        "/metrics": describe_plain("Count what was done.", "text/plain"),
+        "/healthz": _describe_plain("Tell that the server runs.", "application/json"),
+        "/metrics": _describe_plain("Count what was done.", "text/plain"),
     }
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__},
-        "paths": {path: describe_asking(text, answer, errors) for path, (text, answer) in asked.items()} | plain,
+        "paths": {path: _describe_asking(text, answer, errors) for path, (text, answer) in asked.items()} | plain,
         "components": {
-            "schemas": {"Question": describe_question(fields, limits.max_text_length), **ANSWERS},
+            "schemas": {"Question": _describe_question(fields, limits.max_text_length), **ANSWERS},
             **({"securitySchemes": {"password": {"type": "http", "scheme": "basic"}}} if protected else {}),
         },
         **({"security": [{"password": []}]} if protected else {}),
     }
 
 
-def describe_question(fields: Sequence[str], max_text_length: int) -> dict[str, Any]:
-    """Return the schema of a question: an object of texts, or a bare text where there is one only."""
+def _describe_question(fields: Sequence[str], max_text_length: int) -> dict[str, Any]:
     text = {"type": "string", "minLength": 1, "maxLength": max_text_length}
     whole = {"type": "object", "required": list(fields), "properties": dict.fromkeys(fields, text)}
     return {"anyOf": [whole, text]} if len(fields) == 1 else whole
 
 
-def describe_asking(text: str, answer: str, errors: dict[str, str]) -> dict[str, Any]:
-    """Return what a path takes and gives that is asked with a question, by GET or by POST."""
+def _describe_asking(text: str, answer: str, errors: dict[str, str]) -> dict[str, Any]:
     content = {"application/json": {"schema": refer("Question")}}
-    responses = {"200": describe_json("The answer.", answer)}
-    responses |= {status: describe_json(meaning, "Error") for status, meaning in errors.items()}
+    responses = {"200": _describe_json("The answer.", answer)}
+    responses |= {status: _describe_json(meaning, "Error") for status, meaning in errors.items()}
     return {
         "get": {
             "summary": text,
@@ -123,13 +121,11 @@ def describe_asking(text: str, answer: str, errors: dict[str, str]) -> dict[str,
     }
 
 
-def describe_plain(text: str, kind: str) -> dict[str, Any]:
-    """Return what a path gives that takes nothing."""
+def _describe_plain(text: str, kind: str) -> dict[str, Any]:
     return {"get": {"summary": text, "responses": {"200": {"description": text, "content": {kind: {}}}}}}
 
 
-def describe_json(text: str, schema: str) -> dict[str, Any]:
-    """Return a response that holds JSON."""
+def _describe_json(text: str, schema: str) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": refer(schema)}}}
 
 

@@ -85,7 +85,7 @@ def build_web_service_app(
     secret = find_password(password)
     app.config |= {"RATSNLP_IS_COLAB": is_colab, "RATSNLP_PASSWORD_SET": secret is not None}
     app.config["RATSNLP_THREADS"] = app.limits.threads
-    works = plan_work(inference_fn, explain, app.limits.max_batch)
+    works = _plan_work(inference_fn, explain, app.limits.max_batch)
     batcher = Batcher(app.limits.max_pending)
     _add_about(app, Counters(app, batcher))
     if secret is not None:
@@ -104,16 +104,14 @@ def build_task_app(spec: TaskSpec, inference_fn: Callable[..., Mapping[str, Any]
     return build_web_service_app(inference_fn, spec.page_for(inference_fn), **options)
 
 
-def plan_work(inference_fn: Any, explain: Callable[..., Any] | None, max_batch: int) -> dict[str, Work]:
-    """Return how questions are worked on, by path: many at a time by a predictor, else one by one."""
+def _plan_work(inference_fn: Any, explain: Callable[..., Any] | None, max_batch: int) -> dict[str, Work]:
     many = getattr(inference_fn, "answer_many", None)
-    works = {"/api": Work(many, max_batch) if many else Work(one_by_one(inference_fn))}
+    works = {"/api": Work(many, max_batch) if many else Work(_one_by_one(inference_fn))}
     explain = explain or getattr(inference_fn, "explain", None)
-    return works | ({"/api/explain": Work(one_by_one(explain))} if explain else {})
+    return works | ({"/api/explain": Work(_one_by_one(explain))} if explain else {})
 
 
-def one_by_one(function: Callable[..., Any]) -> Callable[[Sequence[Question]], list[Any]]:
-    """Return a function of many questions that asks a function of one question for each."""
+def _one_by_one(function: Callable[..., Any]) -> Callable[[Sequence[Question]], list[Any]]:
     return lambda questions: [function(*question) for question in questions]
 
 

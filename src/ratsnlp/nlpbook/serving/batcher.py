@@ -123,7 +123,7 @@ class Batcher:
     def _work(self) -> None:
         while self._take():
             start = time.monotonic()
-            answer_jobs(self._running)
+            _answer_jobs(self._running)
             self.batches += 1
             self.questions += len(self._running)
             self._seconds_each = (time.monotonic() - start) / len(self._running)
@@ -142,7 +142,7 @@ class Batcher:
             return True
 
 
-def answer_jobs(jobs: Sequence[Job]) -> None:
+def _answer_jobs(jobs: Sequence[Job]) -> None:
     """Answer jobs of one kind together. Where that fails, answer halves, so that only the question at fault fails.
 
     It also saves a batch that is too large for the memory of a GPU.
@@ -154,17 +154,16 @@ def answer_jobs(jobs: Sequence[Job]) -> None:
             raise ValueError(f"{len(answers)} answers were returned to {len(jobs)} questions")
     except BaseException as error:
         if len(jobs) == 1:
-            jobs[0].answer.set_exception(as_exception(error))
+            jobs[0].answer.set_exception(_as_exception(error))
         else:
-            answer_jobs(jobs[: len(jobs) // 2])
-            answer_jobs(jobs[len(jobs) // 2 :])
+            _answer_jobs(jobs[: len(jobs) // 2])
+            _answer_jobs(jobs[len(jobs) // 2 :])
     else:
         for job, answer in zip(jobs, answers, strict=True):
             job.answer.set_result(answer)
 
 
-def as_exception(error: BaseException) -> Exception:
-    """Return an error that ends a request only, where a function asks the whole program to end."""
+def _as_exception(error: BaseException) -> Exception:
     return (
         error if isinstance(error, Exception) else RuntimeError(f"inference_fn raised {type(error).__name__}: {error}")
     )

@@ -56,13 +56,13 @@ class PasswordGuard:
             return
         given = request.authorization.password if request.authorization else None
         if given is None:
-            raise ask_for_password("no password given")
+            raise _ask_for_password("no password given")
         address = request.remote_addr or ""
         with self._lock:
             self._refuse_guesser(address)
             if not hmac.compare_digest(to_bytes(given), self._password):
                 self._wrong.setdefault(address, []).append(self._clock())
-                raise ask_for_password("wrong password")
+                raise _ask_for_password("wrong password")
 
     def _refuse_guesser(self, address: str) -> None:
         since = self._clock() - WITHIN_SECONDS
@@ -76,8 +76,7 @@ class PasswordGuard:
             raise RequestError(429, error, message, {"Retry-After": str(seconds)})
 
 
-def ask_for_password(error: str) -> RequestError:
-    """Return the refusal at which a browser asks for a password."""
+def _ask_for_password(error: str) -> RequestError:
     challenge = {"WWW-Authenticate": 'Basic realm="ratsnlp", charset="UTF-8"'}
     return RequestError(
         401, f"{error}; needed: HTTP Basic with the page's password", "비밀번호가 필요합니다.", challenge

@@ -36,21 +36,18 @@ LABEL_LENGTH = 20
 """Mean characters up to which a column may be one of labels."""
 
 
-def looks_like_text(values: Sequence[str]) -> bool:
-    """Tell whether values may be texts: longer ones, mostly different, in words or in Hangul."""
+def _looks_like_text(values: Sequence[str]) -> bool:
     if not values or sum(map(len, values)) < TEXT_LENGTH * len(values) or 2 * len(set(values)) <= len(values):
         return False
-    worded = sum(any(c.isalpha() for c in value) and (" " in value or has_hangul(value)) for value in values)
+    worded = sum(any(c.isalpha() for c in value) and (" " in value or _has_hangul(value)) for value in values)
     return 2 * worded > len(values)
 
 
-def has_hangul(value: str) -> bool:
-    """Tell whether a text holds a Hangul syllable."""
+def _has_hangul(value: str) -> bool:
     return any("가" <= character <= "힣" for character in value)
 
 
-def looks_like_labels(values: Sequence[str]) -> bool:
-    """Tell whether values may be labels: short ones, few different, each of them again and again."""
+def _looks_like_labels(values: Sequence[str]) -> bool:
     different = len(set(values))
     short = sum(map(len, values)) <= LABEL_LENGTH * len(values)
     return short and 2 <= different <= max(2, min(100, len(values) // 3))
@@ -202,23 +199,23 @@ def choose_columns(
     named_label = chooser.named(label, "--label_column") if label else None
     first = chooser.named(text, "--text_column") if text else None
     second = chooser.named(pair, "--pair_column") if pair else None
-    known = known_pair(chooser) if not (first or second) else None
+    known = _known_pair(chooser) if not (first or second) else None
     if pairs is False:
-        refuse_pairs(table, pair, known)
+        _refuse_pairs(table, pair, known)
     if known:
         first, second = (chooser.take(name) for name in known)
-    last = named_label or chooser.find(LABEL_NAMES, looks_like_labels, "--label_column", "label")
+    last = named_label or chooser.find(LABEL_NAMES, _looks_like_labels, "--label_column", "label")
     if not (first or second) and pairs:
-        texts = [name for name in chooser.left if looks_like_text(chooser.values[name])]
+        texts = [name for name in chooser.left if _looks_like_text(chooser.values[name])]
         first, second = (chooser.take(name) for name in texts) if len(texts) == 2 else (None, None)
-    first = first or chooser.find(TEXT_NAMES, looks_like_text, "--text_column", "text")
+    first = first or chooser.find(TEXT_NAMES, _looks_like_text, "--text_column", "text")
     if pairs and not second:
-        second = chooser.find((), looks_like_text, "--pair_column", "second text")
-    refuse_missing_header(chooser, last, bool(label))
+        second = chooser.find((), _looks_like_text, "--pair_column", "second text")
+    _refuse_missing_header(chooser, last, bool(label))
     return Columns(first, last, second)
 
 
-def refuse_pairs(table: Table, pair: str | None, known: tuple[str, str] | None) -> None:
+def _refuse_pairs(table: Table, pair: str | None, known: tuple[str, str] | None) -> None:
     """Refuse two columns of texts where a task reads one.
 
     Raises:
@@ -233,14 +230,13 @@ def refuse_pairs(table: Table, pair: str | None, known: tuple[str, str] | None) 
         )
 
 
-def known_pair(chooser: Chooser) -> tuple[str, str] | None:
-    """Return the names of two columns that are known to belong together, if there are such."""
+def _known_pair(chooser: Chooser) -> tuple[str, str] | None:
     names = {plain(name): name for name in chooser.left}
     both = [(plain(first), plain(second)) for first, second in PAIR_NAMES]
     return next(((names[first], names[second]) for first, second in both if {first, second} <= names.keys()), None)
 
 
-def refuse_missing_header(chooser: Chooser, label: str, was_named: bool) -> None:
+def _refuse_missing_header(chooser: Chooser, label: str, was_named: bool) -> None:
     """Refuse a table whose first line is a row already.
 
     Raises:

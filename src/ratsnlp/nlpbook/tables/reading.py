@@ -42,12 +42,12 @@ def find_encoding(path: Path) -> str:
     with path.open("rb") as file:
         opening = file.read(3)
     if opening[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        check_utf16(path)
+        _check_utf16(path)
         return "utf-16"
     marked = opening == codecs.BOM_UTF8
     faults = {}
     for codec in ("utf-8",) if marked else ("utf-8", "cp949"):
-        faults[codec] = find_fault(path, codec)
+        faults[codec] = _find_fault(path, codec)
         if not faults[codec]:
             return "utf-8-sig" if marked else codec
     found = " and ".join(f"not {codec.upper()} ({fault})" for codec, fault in faults.items())
@@ -58,8 +58,7 @@ def find_encoding(path: Path) -> str:
     )
 
 
-def find_fault(path: Path, codec: str) -> str:
-    """Return where a file is no text in an encoding whose line ends are single bytes; empty where all of it is."""
+def _find_fault(path: Path, codec: str) -> str:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             place = line.find(b"\0")
@@ -72,7 +71,7 @@ def find_fault(path: Path, codec: str) -> str:
     return ""
 
 
-def check_utf16(path: Path) -> None:
+def _check_utf16(path: Path) -> None:
     """Decode a file that begins with a mark of UTF-16.
 
     Raises:
@@ -96,20 +95,18 @@ END = "\0"
 """A line put after the last one: found inside a cell, it tells that a quote is still open. No text holds it."""
 
 
-def decoded_lines(path: Path, encoding: str) -> Iterator[str]:
-    """Yield the lines of a file with their ends, in NFC, the last one ended too."""
+def _decoded_lines(path: Path, encoding: str) -> Iterator[str]:
     with path.open(encoding=encoding, newline="") as file:
         for line in file:
             yield unicodedata.normalize("NFC", line if line[-1:] in "\r\n" else line + "\n")
 
 
-def find_delimiter(path: Path, encoding: str) -> str:
-    """Return the sign that parts most rows into as many cells as the first one has; a comma where none parts it."""
+def _find_delimiter(path: Path, encoding: str) -> str:
 
     def fit(delimiter: str) -> tuple[float, int]:
         widths: list[int] = []
         with suppress(CorpusFormatError):  # said when the table is read with the delimiter that fits best
-            widths.extend(len(cells) for _, cells in islice(read_records(path, encoding, delimiter), DELIMITER_ROWS))
+            widths.extend(len(cells) for _, cells in islice(_read_records(path, encoding, delimiter), DELIMITER_ROWS))
         if not widths or widths[0] < 2:
             return 0, 0
         return sum(width == widths[0] for width in widths) / len(widths), widths[0]
@@ -118,7 +115,7 @@ def find_delimiter(path: Path, encoding: str) -> str:
     return best if fit(best) > (0, 0) else ","
 
 
-def read_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _read_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield `(line, cells)` of a delimited file, quoted as spreadsheets do: a quoted cell may hold line breaks.
 
     Raises:
@@ -126,7 +123,7 @@ def read_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[in
     """
 
     def lines() -> Iterator[str]:
-        yield from decoded_lines(path, encoding)
+        yield from _decoded_lines(path, encoding)
         yield END + "\n"
 
     rows, line = csv.reader(lines(), delimiter=delimiter), 1
@@ -158,9 +155,8 @@ def find_workbook_fault(path: Path, opening: bytes) -> str:
     return ""
 
 
-def describe_sheet(path: Path) -> str:
-    """Return which sheet of a workbook is read, for the log."""
-    with open_workbook(path) as workbook:
+def _describe_sheet(path: Path) -> str:
+    with _open_workbook(path) as workbook:
         names = workbook.sheetnames
         return f"sheet {names[0]!r}" + (f", the first of {len(names)}" if len(names) > 1 else "")
 
@@ -171,7 +167,7 @@ def read_workbook(path: Path) -> Iterator[tuple[int, list[Any]]]:
     Raises:
         CorpusFormatError: openpyxl is missing, or the file is damaged or no workbook.
     """
-    with open_workbook(path) as workbook:
+    with _open_workbook(path) as workbook:
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()  # some programs write them wrong
         for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
@@ -179,7 +175,7 @@ def read_workbook(path: Path) -> Iterator[tuple[int, list[Any]]]:
 
 
 @contextmanager
-def open_workbook(path: Path) -> Iterator[Any]:
+def _open_workbook(path: Path) -> Iterator[Any]:
     """Open a workbook for reading, row by row.
 
     Raises:
@@ -254,7 +250,7 @@ class Table:
     def __init__(self, path: Path):
         self.path = path
         state = path.stat()
-        self.layout = find_layout(path, state.st_mtime_ns, state.st_size)
+        self.layout = _find_layout(path, state.st_mtime_ns, state.st_size)
         self.names: list[str] = self.open()[0]
 
     def rows(self) -> Iterator[Row]:
@@ -268,42 +264,39 @@ class Table:
     def open(self) -> tuple[list[str], Iterator[Row]]:
         """Return the names of the columns and the rows."""
         if self.layout.kind in ("objects", "list"):
-            read = read_objects if self.layout.kind == "objects" else read_list
-            return open_objects(lambda: read(self.path, self.layout.encoding))
+            read = _read_objects if self.layout.kind == "objects" else _read_list
+            return _open_objects(lambda: read(self.path, self.layout.encoding))
         if self.layout.kind == "workbook":
             sheet = read_workbook(self.path)
-            return open_records((line, [cell_text(value) for value in values]) for line, values in sheet)
-        return open_records(read_records(self.path, self.layout.encoding, self.layout.delimiter))
+            return _open_records((line, [_cell_text(value) for value in values]) for line, values in sheet)
+        return _open_records(_read_records(self.path, self.layout.encoding, self.layout.delimiter))
 
 
 @lru_cache(maxsize=64)
-def find_layout(path: Path, modified: int, size: int) -> Layout:
-    """Return how a file is to be read, and say it in the log: once, until the file changes."""
+def _find_layout(path: Path, modified: int, size: int) -> Layout:
     with path.open("rb") as file:
         opening = file.read(8)
     if fault := find_workbook_fault(path, opening):
         raise CorpusFormatError(f"{path}: {fault}")
     if opening.startswith(ZIP):
-        layout = Layout("workbook", sheet=describe_sheet(path))
+        layout = Layout("workbook", sheet=_describe_sheet(path))
     else:
         encoding = find_encoding(path)
-        first = next((line.strip() for line in decoded_lines(path, encoding) if line.strip()), "")
+        first = next((line.strip() for line in _decoded_lines(path, encoding) if line.strip()), "")
         kind = {"[": "list", "{": "objects"}.get(first[:1], "delimited")
-        layout = Layout(kind, encoding, find_delimiter(path, encoding) if kind == "delimited" else "")
+        layout = Layout(kind, encoding, _find_delimiter(path, encoding) if kind == "delimited" else "")
     logger.info("%s: %s", path.name, layout)
     return layout
 
 
-def open_records(records: Iterator[tuple[int, list[str]]]) -> tuple[list[str], Iterator[Row]]:
-    """Return the names in the first record that is not blank, and the others as rows."""
+def _open_records(records: Iterator[tuple[int, list[str]]]) -> tuple[list[str], Iterator[Row]]:
     filled = ((line, cells) for line, cells in records if any(cell.strip() for cell in cells))
     _, header = next(filled, (0, []))
     names = [name.strip() or f"column {i}" for i, name in enumerate(header, start=1)]
-    return names, (fit_row(line, cells, names) for line, cells in filled)
+    return names, (_fit_row(line, cells, names) for line, cells in filled)
 
 
-def fit_row(line: int, cells: list[str], names: Sequence[str]) -> Row:
-    """Return a record as a row; blank cells beyond the last column are no cells."""
+def _fit_row(line: int, cells: list[str], names: Sequence[str]) -> Row:
     while len(cells) > len(names) and not cells[-1].strip():
         cells = cells[:-1]
     problem = ""
@@ -312,8 +305,7 @@ def fit_row(line: int, cells: list[str], names: Sequence[str]) -> Row:
     return Row(line, cells, problem)
 
 
-def open_objects(read: Callable[[], Iterator[tuple[int, Any]]]) -> tuple[list[str], Iterator[Row]]:
-    """Return the names in the first objects, in the order in which they come, and all objects as rows."""
+def _open_objects(read: Callable[[], Iterator[tuple[int, Any]]]) -> tuple[list[str], Iterator[Row]]:
     first = (item for _, item in islice(read(), LOOKED_AT) if isinstance(item, dict))
     names = list(dict.fromkeys(str(name) for item in first for name in item))
 
@@ -321,14 +313,13 @@ def open_objects(read: Callable[[], Iterator[tuple[int, Any]]]) -> tuple[list[st
         for line, item in read():
             good = isinstance(item, dict)
             problem = "" if good else f"expected a JSON object, got {shorten(item)}"
-            yield Row(line, [cell_text(item.get(name)) for name in names] if good else [], problem)
+            yield Row(line, [_cell_text(item.get(name)) for name in names] if good else [], problem)
 
     return names, rows()
 
 
-def read_objects(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
-    """Yield `(line, item)` of a file with one JSON object in each line; a line that is no JSON comes as text."""
-    for number, line in enumerate(decoded_lines(path, encoding), start=1):
+def _read_objects(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
+    for number, line in enumerate(_decoded_lines(path, encoding), start=1):
         if line.strip():
             try:
                 yield number, json.loads(line)
@@ -336,13 +327,11 @@ def read_objects(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
                 yield number, line.strip()
 
 
-def read_list(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
-    """Yield `(line, item)` of a file that holds one JSON list."""
-    return parse_json_list(path, "".join(decoded_lines(path, encoding)))
+def _read_list(path: Path, encoding: str) -> Iterator[tuple[int, Any]]:
+    return parse_json_list(path, "".join(_decoded_lines(path, encoding)))
 
 
-def cell_text(value: Any) -> str:
-    """Return what a cell of JSON or Excel holds as text: `5.0` as `5`, nothing for what is no text or number."""
+def _cell_text(value: Any) -> str:
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if value is None or isinstance(value, list | dict) or value != value:  # not-a-number differs from itself
@@ -363,7 +352,7 @@ def read_table(path: Path, columns: Sequence[Sequence[str]]) -> Iterator[tuple[i
         CorpusFormatError: A column is missing, or a row has other columns; names the file and the line.
     """
     table = Table(path)
-    places = [find_column(table, known, columns) for known in columns]
+    places = [_find_column(table, known, columns) for known in columns]
     for row in table.rows():
         if row.problem:
             raise CorpusFormatError(
@@ -373,7 +362,7 @@ def read_table(path: Path, columns: Sequence[Sequence[str]]) -> Iterator[tuple[i
         yield row.line, [row.cells[place] for place in places]
 
 
-def find_column(table: Table, known: Sequence[str], columns: Sequence[Sequence[str]]) -> int:
+def _find_column(table: Table, known: Sequence[str], columns: Sequence[Sequence[str]]) -> int:
     """Return the place of the column that has one of the `known` names.
 
     Raises:

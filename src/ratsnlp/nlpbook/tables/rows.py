@@ -19,8 +19,7 @@ WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
 """A whole number as spreadsheets write it in a column that once had gaps: `5.0`."""
 
 
-def natural_key(label: str) -> tuple[Any, ...]:
-    """Return a key that sorts labels as people do: numbers by size and first, `9점` before `10점`."""
+def _natural_key(label: str) -> tuple[Any, ...]:
     if NUMBER.fullmatch(label):
         return 0, float(label), (), label
     parts = re.split(r"([0-9]+)", label.casefold())
@@ -28,38 +27,33 @@ def natural_key(label: str) -> tuple[Any, ...]:
     return 1, 0.0, tuple(zip(parts[::2], [*runs, (0, "")], strict=True)), label
 
 
-def whole_numbers(labels: Collection[str]) -> bool:
-    """Tell whether a point in these labels only ever belongs to a whole number: `1.0, 2.0`, not `1.0, 1.5`."""
+def _whole_numbers(labels: Collection[str]) -> bool:
     return all(WHOLE.fullmatch(label) for label in labels if "." in label)
 
 
 def order_labels(found: Iterable[str]) -> list[str]:
     """Return the labels of a column in their order, `1.0` as `1` where all numbers in it are whole."""
     labels = set(found)
-    if whole_numbers(labels):
-        labels = {strip_zeros(label) for label in labels}
-    return sorted(labels, key=natural_key)
+    if _whole_numbers(labels):
+        labels = {_strip_zeros(label) for label in labels}
+    return sorted(labels, key=_natural_key)
 
 
-def strip_zeros(label: str) -> str:
-    """Return `5.0` as `5`, and any other label as it is."""
+def _strip_zeros(label: str) -> str:
     match = WHOLE.fullmatch(label)
     return match[1] if match else label
 
 
-def match_label(found: str, labels: Collection[str]) -> str | None:
-    """Return which of the labels a cell means: itself, or without `.0`; None where it is none of them."""
-    return next((label for label in (found, strip_zeros(found)) if label in labels), None)
+def _match_label(found: str, labels: Collection[str]) -> str | None:
+    return next((label for label in (found, _strip_zeros(found)) if label in labels), None)
 
 
-def describe_labels(counts: Mapping[str, int], labels: Sequence[str], shown: int = 20) -> str:
-    """Return labels in order with how many rows have them: `0: 부정 (512), 1: 긍정 (488)`."""
+def _describe_labels(counts: Mapping[str, int], labels: Sequence[str], shown: int = 20) -> str:
     named = [f"{i}: {label} ({counts[label]:,})" for i, label in enumerate(labels[:shown])]
     return ", ".join([*named, f"... {len(labels) - shown} more"] if len(labels) > shown else named)
 
 
-def find_fault_of_labels(labels: Sequence[str], rows: int) -> str:
-    """Return why the values of a column cannot be labels; empty where they can."""
+def _find_fault_of_labels(labels: Sequence[str], rows: int) -> str:
     if len(labels) < 2:
         return f"holds one value only, {labels[0]!r}, in all of {rows:,} rows; a classifier tells two labels or more"
     if len(labels) > MOST_LABELS or (len(labels) > 2 and 2 * len(labels) > rows):
@@ -133,8 +127,8 @@ class LabelledTable:
         if self.labels is None:
             self.labels = order_labels(good)
             self.refuse_labels(self.labels, len(good))
-        matched = [str(match_label(label, self.labels)) for label in good]
-        shown = describe_labels(Counter(matched), self.labels)
+        matched = [str(_match_label(label, self.labels)) for label in good]
+        shown = _describe_labels(Counter(matched), self.labels)
         logger.info("%s: %d rows; %s; labels in order, with rows: %s", self.path.name, len(good), self.columns, shown)
         return matched
 
@@ -147,7 +141,7 @@ class LabelledTable:
         known = self.labels or ()
         for row in map(self.read_row, self.table.rows()):
             if not row.problem:
-                yield LabelledRow(row.line, row.texts, str(match_label(row.label, known)))
+                yield LabelledRow(row.line, row.texts, str(_match_label(row.label, known)))
             elif not self.skip_bad_rows:
                 raise CorpusFormatError(self.describe_bad([f"line {row.line}: {row.problem}"]))
 
@@ -159,7 +153,7 @@ class LabelledTable:
         names = (*self.columns.texts, self.columns.label)
         missing = [name for name, cell in zip(names, (*texts, label), strict=True) if not cell]
         problem = f"nothing in column {' and '.join(missing)}" if missing else ""
-        if not missing and self.labels is not None and match_label(label, self.labels) is None:
+        if not missing and self.labels is not None and _match_label(label, self.labels) is None:
             problem = f"label {label!r} is not one of {', '.join(self.labels[:20])}"
         return LabelledRow(row.line, texts, label, problem)
 
@@ -179,7 +173,7 @@ class LabelledTable:
         Raises:
             CorpusFormatError: They are one, or too many; lists the columns.
         """
-        if fault := find_fault_of_labels(labels, rows):
+        if fault := _find_fault_of_labels(labels, rows):
             raise CorpusFormatError(
                 f"{self.path}: column {self.columns.label} {fault}. If another column holds the labels, name it: "
                 f"--label_column NAME, in Python label=NAME.{Chooser(self.table).describe()}"

@@ -20,16 +20,14 @@ JAMO = "\u1112\u1161\u11ab"
 """The letters of 한, as canonical decomposition leaves them."""
 
 
-def tears_hangul(tokenizer: Any) -> bool:
-    """Tell whether the tokenizer takes syllables apart, as lower-casing with accents stripped does."""
+def _tears_hangul(tokenizer: Any) -> bool:
     normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
     if normalizer is not None:
         return JAMO in str(normalizer.normalize_str("한"))
     return not getattr(tokenizer, "is_fast", False) and bool(getattr(tokenizer, "do_lower_case", False))
 
 
-def knows_jamo(tokenizer: Any) -> bool:
-    """Tell whether the vocabulary holds letters of Hangul, in whatever notation of word pieces."""
+def _knows_jamo(tokenizer: Any) -> bool:
     vocabulary = tokenizer.get_vocab()
     return all(any(sign + letter in vocabulary for sign in ("", "##", "\u2581")) for letter in JAMO[:2])
 
@@ -43,8 +41,7 @@ PADDED_TO = (8, 64, 128)
 UNKNOWN_ERROR, UNKNOWN_WARNING = 0.5, 0.05
 
 
-def check_vocabulary(subject: Subject) -> Iterator[Finding]:
-    """Compare the tokenizer's vocabulary with the model's embeddings."""
+def _check_vocabulary(subject: Subject) -> Iterator[Finding]:
     size, rows = len(subject.tokenizer), subject.embedding_rows
     highest = max(size - 1, int(subject.ids.max()) if len(subject.ids) else 0)
     sides = f"{subject.tokenizer_side} and {subject.model_side}"
@@ -64,8 +61,7 @@ def check_vocabulary(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_names(subject: Subject) -> Iterator[Finding]:
-    """Say where tokenizer and model were loaded under different names: equal sizes prove nothing."""
+def _check_names(subject: Subject) -> Iterator[Finding]:
     names = subject.tokenizer.name_or_path, subject.model.name_or_path
     if all(names) and names[0] != names[1]:
         yield Finding(
@@ -76,8 +72,7 @@ def check_names(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_padding(subject: Subject) -> Iterator[Finding]:
-    """Compare the padding ids of tokenizer, model and features."""
+def _check_padding(subject: Subject) -> Iterator[Finding]:
     own, expected = subject.tokenizer.pad_token_id, getattr(subject.model.config, "pad_token_id", None)
     used = subject.rows[0].padding.token_id if subject.rows else own
     if own is not None and used != own:
@@ -90,7 +85,7 @@ def check_padding(subject: Subject) -> Iterator[Finding]:
     if own is None or not isinstance(expected, int) or expected < 0 or own == expected:
         return
     # a config that forgot its [PAD] does no harm where the vocabulary is the model's own and positions just count
-    harmless = sizes_agree(len(subject.tokenizer), subject.embedding_rows) and not subject.position_offset
+    harmless = _sizes_agree(len(subject.tokenizer), subject.embedding_rows) and not subject.position_offset
     yield Finding(
         "warning" if harmless else "error",
         "padding",
@@ -100,8 +95,7 @@ def check_padding(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def sizes_agree(tokens: int, rows: int) -> bool:
-    """Tell whether embeddings have a row for each token, and no more than padding explains."""
+def _sizes_agree(tokens: int, rows: int) -> bool:
     return rows in {tokens, *(-(-tokens // multiple) * multiple for multiple in PADDED_TO)}
 
 
@@ -114,8 +108,7 @@ SPECIALS = {
 """Ids that a config may name, and where a tokenizer may hold each."""
 
 
-def check_specials(subject: Subject) -> Iterator[Finding]:
-    """Compare the ids of [CLS] and [SEP], or of the first and last token, where the config names them."""
+def _check_specials(subject: Subject) -> Iterator[Finding]:
     for name, places in SPECIALS.items():
         expected = getattr(subject.model.config, name, None)
         known: set[Any] = {getattr(subject.tokenizer, place, None) for place in places} - {None}
@@ -128,8 +121,7 @@ def check_specials(subject: Subject) -> Iterator[Finding]:
             )
 
 
-def check_dataset_tokenizer(subject: Subject) -> Iterator[Finding]:
-    """Refuse features that were made with another vocabulary than the tokenizer's."""
+def _check_dataset_tokenizer(subject: Subject) -> Iterator[Finding]:
     made_with = getattr(subject.dataset, "tokenizer", subject.tokenizer)
     if made_with is not subject.tokenizer and made_with.get_vocab() != subject.tokenizer.get_vocab():
         yield Finding(
@@ -140,10 +132,9 @@ def check_dataset_tokenizer(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_unknown(subject: Subject) -> Iterator[Finding]:
-    """Measure the share of words that the vocabulary does not hold."""
+def _check_unknown(subject: Subject) -> Iterator[Finding]:
     unknown, special = subject.tokenizer.unk_token_id, set(subject.tokenizer.all_special_ids)
-    torn, jamo = tears_hangul(subject.tokenizer), knows_jamo(subject.tokenizer)
+    torn, jamo = _tears_hangul(subject.tokenizer), _knows_jamo(subject.tokenizer)
     if torn and jamo:
         yield Finding(
             "note",
@@ -171,12 +162,12 @@ def check_unknown(subject: Subject) -> Iterator[Finding]:
 
 
 PAIR_CHECKS = (
-    check_vocabulary,
-    check_names,
-    check_padding,
-    check_specials,
-    check_dataset_tokenizer,
-    check_unknown,
+    _check_vocabulary,
+    _check_names,
+    _check_padding,
+    _check_specials,
+    _check_dataset_tokenizer,
+    _check_unknown,
 )
 FORWARD_ROWS = 8
 CUT_WARNING = 0.2
@@ -184,8 +175,7 @@ LOSS_WARNING = 3.0
 """A fresh head's loss lies near ln k, a trained one's below; more than this many times ln k is wrong."""
 
 
-def check_length(subject: Subject) -> Iterator[Finding]:
-    """Compare `max_seq_length` with the positions that the model knows."""
+def _check_length(subject: Subject) -> Iterator[Finding]:
     table, wanted = subject.position_table, subject.args.max_seq_length
     if table is None:
         return
@@ -200,8 +190,7 @@ def check_length(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_token_types(subject: Subject) -> Iterator[Finding]:
-    """Compare the features' token types with those that the model knows."""
+def _check_token_types(subject: Subject) -> Iterator[Finding]:
     highest = max((max(row.token_type_ids or [0], default=0) for row in subject.rows), default=0)
     known = getattr(subject.model.config, "type_vocab_size", 0) or 0
     if not highest:
@@ -222,8 +211,7 @@ def check_token_types(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_labels(subject: Subject) -> Iterator[Finding]:
-    """Compare the corpus's labels with the outputs of the head, in number and by name."""
+def _check_labels(subject: Subject) -> Iterator[Finding]:
     labels, outputs = subject.labels, int(getattr(subject.model.config, "num_labels", 0) or 0)
     if not labels:
         return
@@ -254,8 +242,7 @@ def check_labels(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_labelled(subject: Subject) -> Iterator[Finding]:
-    """Refuse rows whose label is missing: nothing can be learnt from them."""
+def _check_labelled(subject: Subject) -> Iterator[Finding]:
     missing = sum(getattr(row, "label", 0) is None for row in subject.rows)
     if missing:
         yield Finding(
@@ -266,8 +253,7 @@ def check_labelled(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def check_cut(subject: Subject) -> Iterator[Finding]:
-    """Measure the share of texts that are cut off. Windows over a passage are long by design and not counted."""
+def _check_cut(subject: Subject) -> Iterator[Finding]:
     length = subject.args.max_seq_length
     share = sum(len(row.input_ids) >= length for row in subject.rows) / max(1, len(subject.rows))
     if not getattr(subject.dataset, "cuts_texts", True) or not share:
@@ -280,8 +266,7 @@ def check_cut(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def check_folder(subject: Subject) -> Iterator[Finding]:
-    """Warn of a model folder that Colab removes with the session."""
+def _check_folder(subject: Subject) -> Iterator[Finding]:
     folder = subject.args.downstream_model_dir
     if folder and in_colab() and not on_drive(folder):
         yield Finding(
@@ -293,8 +278,7 @@ def check_folder(subject: Subject) -> Iterator[Finding]:
 
 
 @contextmanager
-def undisturbed(model: Module) -> Iterator[None]:
-    """Put the mode of every part of the model, and the random numbers, back as they were."""
+def _undisturbed(model: Module) -> Iterator[None]:
     modes = {module: module.training for module in model.modules()}
     devices = [model.device] if getattr(getattr(model, "device", None), "type", "cpu") == "cuda" else []
     try:
@@ -306,23 +290,21 @@ def undisturbed(model: Module) -> Iterator[None]:
             module.training = mode
 
 
-def first_loss(model: Any, rows: list[Any]) -> float:
-    """Return the loss of one batch, the model as it is."""
+def _first_loss(model: Any, rows: list[Any]) -> float:
     known = inspect.signature(model.forward).parameters
     batch: dict[str, Tensor] = {
         name: values.to(model.device) for name, values in data_collator(rows).items() if name in known
     }
     if not takes_token_types(model):
         batch.pop("token_type_ids", None)
-    with undisturbed(model):
+    with _undisturbed(model):
         return float(model(**batch).loss)
 
 
-def check_first_loss(subject: Subject) -> Iterator[Finding]:
-    """Compare the loss of a first batch with that of guessing. Of several training processes, the first one does."""
+def _check_first_loss(subject: Subject) -> Iterator[Finding]:
     if not is_first_process():
         return
-    loss, classes = first_loss(subject.model, pick_rows(subject.dataset, FORWARD_ROWS)), class_count(subject.model)
+    loss, classes = _first_loss(subject.model, pick_rows(subject.dataset, FORWARD_ROWS)), class_count(subject.model)
     if not math.isfinite(loss):
         yield Finding(
             "error",
@@ -340,12 +322,12 @@ def check_first_loss(subject: Subject) -> Iterator[Finding]:
 
 
 DATA_CHECKS = (
-    check_length,
-    check_token_types,
-    check_labels,
-    check_labelled,
-    check_cut,
-    check_folder,
+    _check_length,
+    _check_token_types,
+    _check_labels,
+    _check_labelled,
+    _check_cut,
+    _check_folder,
 )
 
 
@@ -369,6 +351,6 @@ def check(args: TrainArguments, model: Any, tokenizer: Any, dataset: Any) -> Rep
     subject = Subject(args, model, tokenizer, dataset)
     found = [finding for look in (*PAIR_CHECKS, *DATA_CHECKS) for finding in look(subject)]
     if subject.rows and not any(finding.level == "error" for finding in found):
-        found += check_first_loss(subject)
+        found += _check_first_loss(subject)
     pair = f"{subject.tokenizer_side} with {subject.model_side}"
     return Report(pair, tuple(sorted(found, key=lambda finding: ORDER.index(finding.level))))

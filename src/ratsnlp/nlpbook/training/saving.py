@@ -71,14 +71,14 @@ class SafeCheckpointIO(TorchCheckpointIO):
         first = self.local / place.name if self.local else place
         self.put(first, lambda partial: torch.save(checkpoint, partial))
         if first != place:
-            self.put(place, lambda partial: copy_and_compare(first, partial))
+            self.put(place, lambda partial: _copy_and_compare(first, partial))
 
     def put(self, place: Path, write: Callable[[Path], Any]) -> None:
         """Let `write` make a file, see that it is whole, and put it in its place."""
 
         def write_and_check(partial: Path) -> None:
             write(partial)
-            refuse_damaged(partial)
+            _refuse_damaged(partial)
 
         try:
             if place.parent != self.folder:
@@ -119,7 +119,7 @@ def checkpoint_io(folder: Path, *, tpu: bool) -> SafeCheckpointIO:
     return SafeXLACheckpointIO(folder) if tpu else SafeCheckpointIO(folder)
 
 
-def copy_and_compare(source: Path, target: Path) -> None:
+def _copy_and_compare(source: Path, target: Path) -> None:
     """Copy a file and read the copy back.
 
     Raises:
@@ -130,7 +130,7 @@ def copy_and_compare(source: Path, target: Path) -> None:
         raise OSError(f"the copy of {source} differs from it")
 
 
-def refuse_damaged(path: Path) -> None:
+def _refuse_damaged(path: Path) -> None:
     """Read a checkpoint through, checksums and all.
 
     Raises:
@@ -156,7 +156,7 @@ def select_resumable(folder: Path) -> Path | None:
         path = place / LAST
         if path.exists():
             try:
-                refuse_damaged(path)
+                _refuse_damaged(path)
                 found.append((int(load_raw(path)["global_step"]), path))
             except CheckpointError as error:
                 logger.warning("not resumed from: %s", error)

@@ -127,7 +127,7 @@ class Trainer(pl.Trainer):
             warnings.warn("train_dataloader is now called train_dataloaders", FutureWarning, stacklevel=2)
             train_dataloaders = train_dataloader
         if isinstance(model, Task):
-            refuse_unknown_metric(model)
+            _refuse_unknown_metric(model)
             refuse_fork(model.args)
             model.match_head(train_dataloaders)
         with warnings.catch_warnings():
@@ -136,7 +136,7 @@ class Trainer(pl.Trainer):
             super().fit(model, train_dataloaders, val_dataloaders, *args, **kwargs)
 
 
-def refuse_unknown_metric(task: Task) -> None:
+def _refuse_unknown_metric(task: Task) -> None:
     """Refuse a `monitor` that nothing will be logged for.
 
     Raises:
@@ -174,17 +174,15 @@ def read_run(trainer: pl.Trainer) -> History:
     """Return the metrics that a trainer has logged, and those of the runs that it resumed."""
     csv_logger = next(found for found in trainer.loggers if isinstance(found, CSVLogger))
     csv_logger.save()
-    return read_history(*find_logs(csv_logger, resumed=bool(trainer.ckpt_path)))
+    return read_history(*_find_logs(csv_logger, resumed=bool(trainer.ckpt_path)))
 
 
-def find_logs(csv_logger: CSVLogger, *, resumed: bool) -> list[Path]:
-    """Return the logged metrics of this run, after those of the runs that it resumes."""
+def _find_logs(csv_logger: CSVLogger, *, resumed: bool) -> list[Path]:
     this = Path(csv_logger.log_dir) / "metrics.csv"
-    return sorted(this.parents[1].glob("version_*/metrics.csv"), key=log_number) if resumed else [this]
+    return sorted(this.parents[1].glob("version_*/metrics.csv"), key=_log_number) if resumed else [this]
 
 
-def log_number(path: Path) -> int:
-    """Return N for a file in `version_N`."""
+def _log_number(path: Path) -> int:
     return int(path.parent.name.removeprefix("version_"))
 
 
