@@ -12,11 +12,12 @@ import pytest
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.classification import NsmcCorpus
+from ratsnlp.nlpbook.ner import KlueNERCorpus
 from ratsnlp.nlpbook.paircls import KlueNLICorpus
 from ratsnlp.nlpbook.paircls.baseline import score_hypothesis_only
 from ratsnlp.nlpbook.qa import KorQuADV1Corpus
 
-CORPORA = {"nsmc": NsmcCorpus, "klue-nli": KlueNLICorpus, "korquad-v1": KorQuADV1Corpus}
+CORPORA = {"nsmc": NsmcCorpus, "klue-nli": KlueNLICorpus, "korquad-v1": KorQuADV1Corpus, "klue-ner": KlueNERCorpus}
 SPLITS = ("train", "test")
 
 COLUMNS = {
@@ -26,15 +27,20 @@ COLUMNS = {
     ("korquad-v1", "passage"): lambda example: example.context_text,
     ("korquad-v1", "question"): lambda example: example.question_text,
     ("korquad-v1", "answer"): lambda example: example.answer_text,
+    ("klue-ner", "sentence"): lambda example: example.text,
 }
 SHARED = {"premise", "passage"}
 """Columns whose texts belong to several examples: such a text counts once."""
 SENTENCES = [key for key in COLUMNS if key[1] != "answer"]
 """Columns whose texts must differ. Two questions may have the same answer."""
 
-FEWEST_TYPES = {"review": 0.6, "premise": 0.7, "hypothesis": 0.55, "passage": 0.6, "question": 0.6}
+FEWEST_TYPES = {
+    **{"review": 0.6, "premise": 0.7, "hypothesis": 0.55},
+    **{"passage": 0.6, "question": 0.6, "sentence": 0.6},
+}
 """Distinct eojeol (words between spaces) divided by all eojeol, in the training split; real corpora, over as many
-texts: 600 reviews 0.77, 150 premises 0.89, 450 hypotheses 0.67, 60 passages 0.68, 240 questions 0.61."""
+texts: 600 reviews 0.77, 150 premises 0.89, 450 hypotheses 0.67, 60 passages 0.68, 240 questions 0.61, 500 sentences
+with entities 0.79."""
 
 REAL_LENGTHS = {
     "review": 35.3,  # NSMC, 150,000 training reviews, https://github.com/e9t/nsmc
@@ -43,10 +49,11 @@ REAL_LENGTHS = {
     "passage": 541.1,  # KorQuAD 1.0, 964 passages of the development file, https://korquad.github.io/KorQuad%201.0
     "question": 33.9,  # KorQuAD 1.0, 5,774 questions of the development file
     "answer": 5.5,  # KorQuAD 1.0, the first answer to each of them
+    "sentence": 57.2,  # KLUE-NER 1.1, 5,000 sentences of the development file
 }
 """Mean characters per text of the real corpora, measured on the files named."""
 
-NEAR = {"passage": (0.5, 1.2), "question": (0.6, 1.2), "answer": (0.6, 1.2)}
+NEAR = {"passage": (0.5, 1.2), "question": (0.6, 1.2), "answer": (0.6, 1.2), "sentence": (0.7, 1.2)}
 """Share of the real mean within which ours must lie. Passages are short on purpose: they are learnt in minutes."""
 
 
@@ -173,3 +180,40 @@ def test_a_hypothesis_alone_tells_no_more_over_all_pairs():
     parts = [pairs[start : start + 120] for start in range(0, len(pairs), 120)]
     scores = [score_without_premises([pair for p in parts if p is not part for pair in p], part) for part in parts]
     assert mean(scores) <= 0.45
+
+
+# --- entities ---------------------------------------------------------------------------------------------------------
+
+
+def entities_of(mode):
+    return [(example, entity) for example in read_examples("klue-ner", mode) for entity in example.entities]
+
+
+@pytest.mark.parametrize(("mode", "sentences", "entities"), [("train", 500, 1537), ("test", 150, 498)])
+def test_the_card_counts_sentences_and_entities_right(mode, sentences, entities):
+    assert (len(read_examples("klue-ner", mode)), len(entities_of(mode))) == (sentences, entities)
+    shares = Counter(entity.tag for _, entity in entities_of(mode))
+    assert set(shares) == set(KlueNERCorpus.tags)
+    assert min(shares.values()) > 0.05 * entities
+
+
+@pytest.mark.parametrize("mode", SPLITS)
+def test_the_traps_of_entities_are_there(mode):
+    found = entities_of(mode)
+    spans = [(example.text, example.text[entity.start : entity.end], entity) for example, entity in found]
+    assert sum(" " in surface for _, surface, _ in spans) > 50
+    assert sum("\u3000" in text for text, *_ in spans) >= 3
+    assert sum(entity.start > 0 and text[entity.start - 1].isalnum() for text, _, entity in spans) > 10
+    touching = [
+        (one, other)
+        for example in read_examples("klue-ner", mode)
+        for one, other in zip(example.entities, example.entities[1:], strict=False)
+        if one.end == other.start
+    ]
+    assert len(touching) > 10
+
+
+def test_half_of_the_test_entities_are_new():
+    seen = {(example.text[e.start : e.end], e.tag) for example, e in entities_of("train")}
+    known = [(example.text[e.start : e.end], e.tag) in seen for example, e in entities_of("test")]
+    assert sum(known) == 248

@@ -13,7 +13,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError, CorpusMissingError
-from ratsnlp.nlpbook.ner.corpus import Entity, KlueNERCorpus, NERCorpus, NERExample, parse_tagged, read_entities, tagged
+from ratsnlp.nlpbook.ner.corpus import (
+    Entity,
+    KlueNERCorpus,
+    NERCorpus,
+    NERExample,
+    parse_tagged,
+    read_entities,
+    tag_name,
+    tagged,
+)
 
 KIM = "김환희가 왔다"
 BOOK = f"{KIM}\u241e<김환희:PER>가 왔다\n서울 3월\u241e<서울:LOC> <3월:DAT>\n"
@@ -345,7 +354,7 @@ def test_the_books_corpus_finds_tags_in_the_order_of_the_train_file(tmp_path):
     corpus = NERCorpus(SimpleNamespace(downstream_corpus_root_dir=str(tmp_path), downstream_corpus_name="ner"))
     assert corpus.get_labels() == ["O", "B-PER", "B-LOC", "B-DAT", "I-PER", "I-LOC", "I-DAT"]
     assert (corpus.num_labels, corpus.tags) == (7, ["PER", "LOC", "DAT"])
-    assert corpus.tag_names == ["인명 (PER)", "지명 (LOC)", "날짜 (DAT)"]
+    assert [tag_name(tag) for tag in (*corpus.tags, "HOS")] == ["인명", "지명", "날짜", "HOS"]
     assert [e.text for e in corpus.get_examples(folder, "val")] == ["3시"]
     with pytest.raises(CorpusMissingError, match=r"test\.txt is missing"):
         corpus.get_examples(folder, "test")
@@ -370,7 +379,7 @@ def test_a_train_file_without_entities_teaches_nothing(tmp_path):
 def test_the_tags_of_klue_are_fixed():
     corpus = KlueNERCorpus()
     assert corpus.get_labels()[:3] == ["O", "B-PS", "B-LC"]
-    assert corpus.tag_names[-2:] == ["시간 (TI)", "수량 (QT)"]
+    assert [tag_name(tag) for tag in corpus.tags[-2:]] == ["시간", "수량"]
     assert corpus.files["val"] == corpus.files["test"]
 
 
