@@ -196,7 +196,7 @@ def test_every_builtin_answer_is_reachable_and_read_back_from_its_characters(mak
 
 def test_the_long_builtin_passage_needs_more_than_five_windows(make_dataset):
     dataset = make_dataset("train", max_seq_length=128, max_query_length=32, doc_stride=64)
-    assert int(dataset.store.rows["question"].bincount().max()) > 5
+    assert int(dataset.store.rows["example"].bincount().max()) > 5
 
 
 def test_models_without_token_types_get_none(make_dataset, qa_tokenizer):
@@ -259,8 +259,8 @@ def test_questions_are_held_out_singly_where_there_is_one_article(small):
 
 def test_the_first_examples_are_the_first_questions(make_dataset):
     first, after = make_dataset("train").split_after(10)
-    assert first.row_values("question").unique().tolist() == list(range(10))
-    assert after.row_values("question").min() == 10
+    assert first.row_values("example").unique().tolist() == list(range(10))
+    assert after.row_values("example").min() == 10
 
 
 def test_batches_name_their_windows_in_validation_only(make_dataset):

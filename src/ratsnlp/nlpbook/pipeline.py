@@ -331,10 +331,10 @@ def evaluate(
     args = spec.load("arguments")(**settings)
     corpus = _restore_table(spec, _folder_of(args) if home.is_exported else home) or build_corpus(spec, args)
     _fetch_corpus(args)
-    examples = corpus.get_examples(corpus_folder(args), mode)
+    examples = list(corpus.examples(corpus_folder(args), mode))
     report = score(load_predictor(folder), examples, corpus, args, mode, precision)
     if wanted:
-        learned = list(islice(corpus.iterate_examples(corpus_folder(args), "train"), args.max_train_examples))
+        learned = list(islice(corpus.examples(corpus_folder(args), "train"), args.max_train_examples))
         given = learned, examples, corpus.get_labels(), corpus.label_names
         simple = {name.replace("_", " "): resolve_name(spec.baselines[name].function)(*given) for name in wanted}
         report = dataclasses.replace(report, baselines=simple)

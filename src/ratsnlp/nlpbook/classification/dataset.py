@@ -25,6 +25,8 @@ class ClassificationFeatures(Features):
 class ClassificationDataset(FeatureDataset[ClassificationExample, ClassificationFeatures]):
     """Texts or pairs with a label, as features. See `FeatureDataset` for the arguments."""
 
+    example_class = ClassificationExample
+
     def convert_examples(self, examples: Sequence[ClassificationExample]) -> Chunk:
         """Turn examples into ids, the token at which a pair's second text begins, and label numbers."""
         texts: list[Any] = [example.texts for example in examples]

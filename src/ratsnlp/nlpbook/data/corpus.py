@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, builtin_corpus
@@ -55,8 +55,16 @@ Files = str | Path | tuple[str | Path, ...]
 """The file of a split, or the files that make it up, in order."""
 
 
+READING = ("get_examples", "iterate_examples", "read")
+"""The methods by which a corpus gives examples, of which a subclass may override any."""
+FILES = ("paths", "path", "find")
+
+
 class Corpus(Generic[ExampleT]):
     """Base of all corpora. A corpus class names its files and labels and says how to read one file.
+
+    A subclass may override any of `get_examples`, `iterate_examples` and `read`: what the most derived class says is
+    what is read, by datasets, checks and scores alike. See `examples`.
 
     Args:
         files: Own files by split, instead of the published ones: `NsmcCorpus({"train": "my_reviews.txt"})`.
@@ -79,7 +87,7 @@ class Corpus(Generic[ExampleT]):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Tell whether an own file is in a format that this corpus reads, and not another table."""
+        """Return whether an own file is in a format that this corpus reads, and not another table."""
         return True
 
     @property
@@ -123,6 +131,25 @@ class Corpus(Generic[ExampleT]):
             raise CorpusMissingError(f"{path} is missing ({there}). {advice}")
         return path
 
+    def examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
+        """Yield the examples of a split, by the method that decides which they are: all of the library reads by this.
+
+        Of the reading methods, the one that the most derived class defines is the source.
+        """
+        places = (vars(self), *map(vars, type(self).__mro__))
+        source = next(name for place in places for name in READING if name in place)
+        if source == "get_examples":
+            yield from self.get_examples(str(data_root_path), mode)
+        else:
+            yield from self.iterate_examples(data_root_path, mode)
+
+    @property
+    def is_read_from_files(self) -> bool:
+        """Whether the files of a split, with `identity`, decide its examples: so where no method is somebody's own."""
+        ours = __name__.partition(".")[0] + "."
+        methods = [getattr(self, name) for name in (*READING, *FILES)]
+        return all(str(getattr(method, "__module__", "")).startswith(ours) for method in methods)
+
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
         """Yield the examples of a split one by one, so that memory does not grow with the corpus."""
         return chain.from_iterable(map(self.read, self.paths(data_root_path, mode)))
@@ -139,6 +166,52 @@ class Corpus(Generic[ExampleT]):
     def num_labels(self) -> int:
         """How many labels there are."""
         return len(self.get_labels())
+
+
+class ForeignCorpus(Corpus[Any]):
+    """A corpus that is no subclass of ours, as one of ours: it has `get_examples(folder, mode)` and labels.
+
+    Args:
+        corpus: Somebody's own object.
+    """
+
+    def __init__(self, corpus: Any):
+        super().__init__()
+        self.corpus = corpus
+        self.label_names = tuple(getattr(corpus, "label_names", ()))  # type: ignore[misc]  # of this one only
+
+    @property
+    def is_read_from_files(self) -> bool:
+        """Whether files decide the examples: nobody knows."""
+        return False
+
+    @property
+    def identity(self) -> str:
+        """The name of the object's class."""
+        return type(self.corpus).__name__
+
+    def get_examples(self, data_root_path: str | Path, mode: str) -> list[Any]:
+        """Return all examples of a split, as the object gives them."""
+        return list(self.corpus.get_examples(str(data_root_path), mode))
+
+    def get_labels(self) -> list[Any]:
+        """Return the object's labels; none where it has none."""
+        return list(self.corpus.get_labels()) if hasattr(self.corpus, "get_labels") else []
+
+
+def adopt_corpus(corpus: Any) -> Corpus[Any]:
+    """Return a corpus of ours as it is, and anything else with `get_examples` as one.
+
+    Raises:
+        ArgumentError: The object has no `get_examples`.
+    """
+    if isinstance(corpus, Corpus):
+        return corpus
+    if not callable(getattr(corpus, "get_examples", None)):
+        raise ArgumentError(
+            f"a corpus needs get_examples(folder, mode), which returns examples; {type(corpus).__name__} has none"
+        )
+    return ForeignCorpus(corpus)
 
 
 def corpus_folder(args: TrainArguments) -> Path:

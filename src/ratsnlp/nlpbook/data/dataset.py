@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.data.corpus import corpus_folder, share_out
+from ratsnlp.nlpbook.data.corpus import adopt_corpus, corpus_folder, share_out
 from ratsnlp.nlpbook.data.features import (
     Chunk,
     FeatureStore,
@@ -154,7 +154,8 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     Args:
         args: The training settings.
         tokenizer: The tokenizer of the model that will read the ids.
-        corpus: Where examples come from; any object with `get_examples(folder, mode)` will do.
+        corpus: Where examples come from: a corpus of ours, a subclass that overrides any of its reading methods, or any
+            object with `get_examples(folder, mode)` and, where there are labels, `get_labels()`.
         mode: The split: "train", "val" or "test".
 
     Raises:
@@ -164,11 +165,13 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     """
 
     creating_line = "Creating features from dataset file at %s"
+    example_class: Any
+    """The task's example, a dataclass."""
     cuts_texts = True
     """Whether texts longer than `max_seq_length` are cut off there, and not read in several windows."""
 
     def __init__(self, args: TrainArguments, tokenizer: PreTrainedTokenizerBase, corpus: Any, mode: str = "train"):
-        self.args, self.tokenizer, self.corpus, self.mode = args, tokenizer, corpus, mode
+        self.args, self.tokenizer, self.corpus, self.mode = args, tokenizer, adopt_corpus(corpus), mode
         self.selected: Tensor | None = None  # (N,) rows of the store, None for all
         self.opening: list[ExampleT] = []  # the first examples, as long as they are to be logged
         self.loaded: list[ExampleT] = []  # all of them, once one is asked for; shared with what `select` makes
@@ -204,10 +207,8 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 
     @property
     def sources(self) -> list[Path]:
-        """The corpus files of the split, or the corpus's folder where the corpus does not name files."""
-        if hasattr(self.corpus, "paths"):
-            return [Path(path) for path in self.corpus.paths(self.folder, self.mode)]
-        return [Path(self.corpus.path(self.folder, self.mode)) if hasattr(self.corpus, "path") else self.folder]
+        """The corpus files of the split, or the corpus's folder where files do not decide the examples."""
+        return self.corpus.paths(self.folder, self.mode) if self.corpus.is_read_from_files else [self.folder]
 
     @property
     def source(self) -> Path:
@@ -219,10 +220,10 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         if self.source.is_file():
             content = "".join(map(file_digest, self.sources)).encode()
         else:
-            content = "\n".join(map(repr, self.corpus.get_examples(str(self.folder), self.mode))).encode()
+            content = "\n".join(map(repr, self.examples())).encode()
         kind = type(self.corpus).__name__
-        of = getattr(self.corpus, "identity", kind)
-        code = fingerprint(tokenizer_identity(self.tokenizer), content, type(self).__name__, of, *self.identity())
+        parts = [type(self).__name__, self.corpus.identity, *self.identity()]
+        code = fingerprint(tokenizer_identity(self.tokenizer), content, *parts)
         corpus, task = self.args.downstream_corpus_name or kind, self.args.downstream_task_name
         name = f"cached_{self.mode}_{type(self.tokenizer).__name__}_{self.args.max_seq_length}_{corpus}_{task}_{code}"
         return f"{name.replace('/', '-')}.safetensors"
@@ -246,11 +247,17 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         logger.info("Saving features into cached file %s [took %.3f s]", path, time.perf_counter() - start)
 
     def examples(self) -> Iterator[ExampleT]:
-        """Yield the examples of the split, one by one where the corpus can."""
-        if hasattr(self.corpus, "iterate_examples"):
-            yield from self.corpus.iterate_examples(self.folder, self.mode)
-        else:
-            yield from self.corpus.get_examples(str(self.folder), self.mode)
+        """Yield the examples of the split, each as an example of the task."""
+        for example in self.corpus.examples(self.folder, self.mode):
+            yield example if isinstance(example, self.example_class) else self._adopt(example)
+
+    def _adopt(self, example: Any) -> ExampleT:
+        """Return somebody's own example, which has fields of the published names, as one of the task's."""
+        names = [declared.name for declared in dataclasses.fields(self.example_class)]
+        adopted: ExampleT = self.example_class(
+            **{name: getattr(example, name) for name in names if hasattr(example, name)}
+        )
+        return adopted
 
     def convert_all(self) -> Iterator[Chunk]:
         """Yield the features of the whole split chunk by chunk, with a progress bar."""

@@ -83,6 +83,7 @@ class NERDataset(FeatureDataset[NERExample, NERFeatures]):
     A text that is longer than `max_seq_length` becomes several windows that overlap, so no entity is lost.
     """
 
+    example_class = NERExample
     args: NERTrainArguments
     cuts_texts = False
 

@@ -41,6 +41,7 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
     Of `mode="train"`, only a share of the windows without an answer is used (`negative_window_ratio`); of others, all.
     """
 
+    example_class = QAExample
     args: QATrainArguments
     cuts_texts = False
 
