@@ -245,7 +245,7 @@ def test_every_published_figure_has_an_address_and_stands_in_the_docs():
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     for corpus, split in SPLITS.items():
         found = list(figures_for(corpus))
-        assert len(found) >= 10
+        assert len(found) >= 5
         for result in found:
             assert result.source.startswith("https://")
             assert tuple(result.scores) == split.metrics
