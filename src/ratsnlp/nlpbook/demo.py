@@ -24,8 +24,8 @@ def run_demo(task: str, folder: Path, opens_page: bool) -> None:
     """
     show_messages()
     pipeline.train(task, demo_arguments(task, folder))
-    card = pipeline.evaluate(folder)
-    click.echo(f"\n{card}\n")
+    report = pipeline.evaluate(folder)
+    click.echo(f"\n{report}\n")
     for answer in pipeline.load_predictor(folder)(list(TASKS[task].demo.inputs)):
         click.echo(json.dumps({key: answer[key] for key in TASKS[task].demo.shown}, ensure_ascii=False))
     pictures = (folder / "curves.png", folder / "evaluation" / "confusion.png")
