@@ -275,7 +275,7 @@ def test_train_example_leaves_a_scored_model(folder, pretrained):
     script, config = (str(ROOT / "examples" / name) for name in ("qa_train.py", "qa.yaml"))
     done = run_script(script, config, *(f"--{name}={value}" for name, value in settings.items()), cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "without cut" in done.stdout
+    assert "josa kept" in done.stdout
     metrics = json.loads((folder / "from-script" / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["examples"] == 48
 
