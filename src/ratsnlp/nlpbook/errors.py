@@ -7,7 +7,7 @@ RatsnlpError
 ├── DownloadError        a file could not be fetched, or is not the file that was published
 ├── CheckpointError      no checkpoint to choose, or one that cannot be read
 ├── CheckError           tokenizer, model, data and settings do not fit each other
-├── EvaluationError      score cards are missing, or were made on different rows
+├── EvaluationError      scores are missing, or were made on different rows
 ├── ModelLoadError       a pretrained model or tokenizer could not be loaded
 └── ServingError         the page cannot be served there
 """
@@ -46,7 +46,7 @@ class CheckError(RatsnlpError, ValueError):
 
 
 class EvaluationError(RatsnlpError, ValueError):
-    """Score cards are missing, or cannot be compared; the message names the folders."""
+    """Scores are missing, or cannot be compared; the message names the folders."""
 
 
 class ServingError(RatsnlpError, OSError):
