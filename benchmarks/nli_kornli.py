@@ -65,12 +65,12 @@ def main() -> None:
         start = time.perf_counter()
         pipeline.train("paircls", settings(options, folder))
         minutes = (time.perf_counter() - start) / 60
-        card = pipeline.evaluate(folder, hypothesis_only=True)
+        report = pipeline.evaluate(folder, hypothesis_only=True)
         history = read_history(next(Path(folder).glob("logs/version_*/metrics.csv")))
-    print(card)
+    print(report)
     held_out = [round(value, 4) for value in history["val_acc"][1]]
     shown = {name: value for name, value in vars(options).items() if name not in ("data", "model", "folder")}
-    found = card.metrics()
+    found = report.metrics()
     scores = {name: found[name] for name in ("accuracy", "accuracy_interval_95", "macro_f1", "hypothesis_only")}
     print(
         json.dumps(shown | scores | {"held_out": held_out, "training_minutes": round(minutes, 1)}, ensure_ascii=False)

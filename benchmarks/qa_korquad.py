@@ -61,10 +61,10 @@ def run(options: argparse.Namespace, root: Path, out: Path) -> None:
     start = time.perf_counter()
     best = pipeline.train("qa", settings(options, root, out))
     trained = time.perf_counter()
-    card = pipeline.evaluate(out)
+    report = pipeline.evaluate(out)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(card)
-    figures = card.metrics() | {
+    print(report)
+    figures = report.metrics() | {
         "checkpoint": best.name,
         "minutes_training": round((trained - start) / 60, 1),
         "minutes_scoring": round((time.perf_counter() - trained) / 60, 1),

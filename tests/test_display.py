@@ -8,7 +8,7 @@ from matplotlib import font_manager
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook import figures
 from ratsnlp.nlpbook.classification import ClassificationDataset, NsmcCorpus
-from ratsnlp.nlpbook.classification.report import ScoreCard
+from ratsnlp.nlpbook.classification.report import ClassificationReport
 from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QADataset, QAExample
 from ratsnlp.nlpbook.qa.predictor import QAPredictor
 
@@ -107,8 +107,8 @@ def test_an_empty_passage_has_one_empty_window(questions):
 def test_confusion_is_drawn_and_told():
     probabilities = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
     names = ["부정 (negative)", "긍정 (positive)"]
-    card = ScoreCard(["가", "나", "다"], torch.tensor([0, 1, 1]), probabilities, ["0", "1"], names)
-    shown = nlpbook.show_confusion(card)
+    report = ClassificationReport(["가", "나", "다"], torch.tensor([0, 1, 1]), probabilities, ["0", "1"], names)
+    shown = nlpbook.show_confusion(report)
     assert [line.split()[-2:] for line in str(shown).splitlines()[1:]] == [["1", "0"], ["1", "1"]]
     assert shown._repr_png_().startswith(PNG)
 

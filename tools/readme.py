@@ -105,14 +105,12 @@ def install_line() -> str:
 
 
 def published_table(corpus: str) -> str:
-    """Return the published figures on a corpus, best first; accuracy in per cent, as its sources have it."""
-    heads = {"accuracy": "accuracy", "exact_match": "EM", "f1": "F1"}
-    metrics = SPLITS[corpus].metrics
-    rows = [f"| model | {' | '.join(heads[name] for name in metrics)} | split | source |"]
-    rows.append("|" + "---|" * (len(metrics) + 3))
-    for found in sorted(figures_for(corpus), key=lambda found: -found.scores[metrics[0]]):
-        values = (found.scores[name] * (100 if name == "accuracy" else 1) for name in metrics)
-        shown = " | ".join(f"{value:.2f}" for value in values)
+    """Return the published figures on a corpus, best first, in per cent, as its sources have them."""
+    split = SPLITS[corpus]
+    rows = [f"| model | {' | '.join(split.headings)} | split | source |"]
+    rows.append("|" + "---|" * (len(split.headings) + 3))
+    for found in sorted(figures_for(corpus), key=lambda found: -found.scores[split.metrics[0]]):
+        shown = " | ".join(f"{value * split.divisor:.2f}" for value in found.scores.values())
         rows.append(f"| {found.model} | {shown} | {found.split or 'not named'} | {found.source} |")
     return "\n".join(rows)
 

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import click
 
 from ratsnlp import __version__
 from ratsnlp.nlpbook.arguments import Limits
+from ratsnlp.nlpbook.environment import CORPUS_ROOT, is_first_process
 from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
-from ratsnlp.nlpbook.settings import Arguments, build_options, merge_settings
+from ratsnlp.nlpbook.inference import ENGINE_NAMES
+from ratsnlp.nlpbook.logs import show_messages
+from ratsnlp.nlpbook.settings import build_options, merge_settings
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 
 USER_MISTAKE = 2
-DEMO = next(iter(TASKS))
-"""The task of the shortest demo."""
+DEMO = next(iter(TASKS))  # the task of the shortest demo
 
 
 def main() -> None:
@@ -42,7 +45,22 @@ def train() -> None:
 
 @command.group()
 def check() -> None:
-    """Check, before a training, that all fits: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...]."""
+    """Check everything before a training: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...]."""
+
+
+class TaskCommand(click.Command):
+    """A command on a task: CONFIG, its own flags, and one option for each setting, made when they are asked for."""
+
+    def __init__(self, spec: TaskSpec, callback: Callable[..., Any], help: str, flags: Sequence[click.Parameter] = ()):
+        super().__init__(spec.name, callback=callback, help=help, no_args_is_help=False)
+        self.spec, self.flags = spec, flags
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Return the parameters; the settings class is imported here, not when commands are listed."""
+        if not self.params:
+            config = click.Argument(["config"], required=False)
+            self.params = [config, *self.flags, *build_options(self.spec.load("arguments"))]
+        return super().get_params(ctx)
 
 
 def _read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) -> Any:
@@ -56,80 +74,42 @@ def _read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) ->
     )
 
 
-def _build_train_command(spec: TaskSpec) -> click.Command:
-
-    def run(config: str | None, restart: bool, **flags: Any) -> None:
-        from ratsnlp.nlpbook import pipeline
-        from ratsnlp.nlpbook.logs import show_messages
-
-        show_messages()
-        start = time.perf_counter()
-        best = pipeline.train(spec.name, _read_settings(spec, config, flags), restart)
-        _tell_result(best, time.perf_counter() - start)
-
-    help_text = f"Train {spec.task_name}. CONFIG is a JSON or YAML file of settings; flags win over it."
-    restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
-    return LazyTaskCommand(spec, callback=run, help=help_text, more=[restart])
-
-
-def _build_check_command(spec: TaskSpec) -> click.Command:
-
-    def run(config: str | None, **flags: Any) -> None:
-        from ratsnlp.nlpbook import pipeline
-        from ratsnlp.nlpbook.logs import show_messages
-
-        show_messages()
-        report = pipeline.check_task(spec.name, _read_settings(spec, config, flags))
-        click.echo(str(report))
-        if report.errors:
-            raise CheckError(f"{len(report.errors)} of these findings would refuse the training")
-
-    help_text = f"Check what `ratsnlp train {spec.name}` would train with the same CONFIG and flags, and train nothing."
-    return LazyTaskCommand(spec, callback=run, help=help_text)
-
-
-class LazyTaskCommand(click.Command):
-    """A command on a task whose options are made from the settings class when they are asked for."""
-
-    def __init__(
-        self,
-        spec: TaskSpec,
-        *,
-        callback: Callable[..., Any],
-        help: str,
-        more: Sequence[click.Parameter] = (),
-    ):
-        super().__init__(spec.name, callback=callback, help=help, no_args_is_help=False)
-        self.spec, self.more = spec, more
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return CONFIG, the command's own options, and one option for each setting."""
-        if not self.params:
-            config = click.Argument(["config"], required=False)
-            self.params = [config, *self.more, *build_options(self.spec.load("arguments"))]
-        return super().get_params(ctx)
-
-
-for task_spec in TASKS.values():
-    train.add_command(_build_train_command(task_spec))
-    check.add_command(_build_check_command(task_spec))
-
-
-def _tell_result(best: Path, seconds: float) -> None:
+def _train(spec: TaskSpec, config: str | None, restart: bool, **flags: Any) -> None:
+    from ratsnlp.nlpbook import pipeline
     from ratsnlp.nlpbook.checkpoints import read_description
-    from ratsnlp.nlpbook.environment import is_first_process
 
+    show_messages()
+    start = time.perf_counter()
+    best = pipeline.train(spec.name, _read_settings(spec, config, flags), restart)
     if not is_first_process():
         return
+    minutes, folder = (time.perf_counter() - start) / 60, best.parent
     metrics = read_description(best)["metrics"]
     shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("val_"))
-    click.echo(f"best checkpoint: {best}\n{shown}\ntook {seconds / 60:.1f} minutes{peak_memory()}")
-    folder = best.parent
+    click.echo(f"best checkpoint: {best}\n{shown}\ntook {minutes:.1f} minutes{peak_memory()}")
     click.echo(f"next: ratsnlp evaluate {folder}   ratsnlp predict {folder} TEXT   ratsnlp serve {folder}")
 
 
+def _check(spec: TaskSpec, config: str | None, **flags: Any) -> None:
+    from ratsnlp.nlpbook import pipeline
+
+    show_messages()
+    report = pipeline.check_task(spec.name, _read_settings(spec, config, flags))
+    click.echo(str(report))
+    if report.errors:
+        raise CheckError(f"{len(report.errors)} of these findings would refuse the training")
+
+
+TRAIN_HELP = "Train {}. CONFIG is a JSON or YAML file of settings; flags win over it."
+CHECK_HELP = "Check what `ratsnlp train {}` would train with the same CONFIG and flags, and train nothing."
+for task in TASKS.values():
+    restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
+    train.add_command(TaskCommand(task, partial(_train, task), TRAIN_HELP.format(task.task_name), [restart]))
+    check.add_command(TaskCommand(task, partial(_check, task), CHECK_HELP.format(task.name)))
+
+
 def peak_memory() -> str:
-    """Say the most memory this process held, where the system tells."""
+    """Return, as the end of a sentence, the most memory this process held, if the system reports it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -138,12 +118,13 @@ def peak_memory() -> str:
     return f", at most {held / 2**30:.2f} GiB of memory"
 
 
-FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+PATH: Any = click.Path(path_type=Path)
+FOLDER = click.argument("folder", metavar="DIR", type=PATH)
 
 
 @command.command()
 @FOLDER
-@click.option("--downstream_corpus_root_dir", help="where the corpus is now  [default: as at training]")
+@click.option("--downstream_corpus_root_dir", "root", help="where the corpus is now  [default: as at training]")
 @click.option("--mode", default="test", help="split to score", show_default=True)
 @click.option(
     "--precision",
@@ -152,20 +133,16 @@ FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path)
     show_default=True,
     help="bf16: bfloat16, auto: that where the hardware is faster with it; scores may move in the last digit",
 )
-def evaluate(
-    folder: Path, downstream_corpus_root_dir: str | None, mode: str, precision: Any, **baselines: bool
-) -> None:
+def evaluate(folder: Path, root: str | None, mode: str, precision: Any, **baselines: bool) -> None:
     """Score a trained model on a split, and write DIR/evaluation."""
     from ratsnlp.nlpbook import pipeline
 
-    click.echo(str(pipeline.evaluate(folder, downstream_corpus_root_dir, mode, precision=precision, **baselines)))
+    click.echo(str(pipeline.evaluate(folder, root, mode, precision=precision, **baselines)))
     _tell_written(folder / "evaluation")
 
 
-for task_spec in TASKS.values():
-    evaluate.params += [
-        click.Option([f"--{name}"], is_flag=True, help=baseline.help) for name, baseline in task_spec.baselines.items()
-    ]
+baselines = {name: baseline for task in TASKS.values() for name, baseline in task.baselines.items()}
+evaluate.params += [click.Option([f"--{name}"], is_flag=True, help=kind.help) for name, kind in baselines.items()]
 
 
 def _tell_written(folder: Path) -> None:
@@ -173,11 +150,11 @@ def _tell_written(folder: Path) -> None:
 
 
 @command.command()
-@click.argument("first", metavar="DIR", type=click.Path(path_type=Path))
-@click.argument("second", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--folder", type=click.Path(path_type=Path), help="where to write  [default: beside the second's scores]")
+@click.argument("first", metavar="DIR", type=PATH)
+@click.argument("second", metavar="DIR", type=PATH)
+@click.option("--folder", type=PATH, help="where to write  [default: next to the second's scores]")
 def compare(first: Path, second: Path, folder: Path | None) -> None:
-    """Tell whether the second of two models is better than the first, on the rows that both were evaluated on."""
+    """Test whether the second of two models is better than the first, on the rows that both were evaluated on."""
     from ratsnlp.nlpbook.evaluation import comparison
 
     outcome = comparison.compare(first, second, folder)
@@ -187,23 +164,19 @@ def compare(first: Path, second: Path, folder: Path | None) -> None:
 
 @command.command()
 @click.argument("corpus", required=False)
-@click.option(
-    "--root", metavar="DIR", help="downstream_corpus_root_dir; the files go to DIR/CORPUS  [default: as train]"
-)
+@click.option("--root", metavar="DIR", help="downstream_corpus_root_dir; files go to DIR/CORPUS  [default: as train]")
 @click.option("--force_download", is_flag=True, help="fetch even what is in place")
 def download(corpus: str | None, root: str | None, force_download: bool) -> None:
     """Fetch a published corpus, resuming what broke off; without CORPUS, list what there is."""
     from ratsnlp.nlpbook.data.catalog import describe_catalog
     from ratsnlp.nlpbook.data.download import download_corpus
-    from ratsnlp.nlpbook.environment import CORPUS_ROOT
-    from ratsnlp.nlpbook.logs import show_messages
 
     if corpus is None:
         click.echo(describe_catalog())
-        return
-    show_messages()
-    for path in download_corpus(corpus, root or CORPUS_ROOT, force_download):
-        click.echo(path)
+    else:
+        show_messages()
+        for path in download_corpus(corpus, root or CORPUS_ROOT, force_download):
+            click.echo(path)
 
 
 @command.command()
@@ -226,29 +199,18 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
         click.echo(json.dumps(answer, ensure_ascii=False))
 
 
-def _with_settings(arguments_class: type[Arguments]) -> Callable[[click.Command], click.Command]:
-
-    def add(extended: click.Command) -> click.Command:
-        extended.params += build_options(arguments_class)
-        return extended
-
-    return add
-
-
-@_with_settings(Limits)
 @command.command()
 @FOLDER
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in")
 @click.option("--port", type=int, help="0 takes a free one  [default: 5000, or the next one that is free]")
-@click.option("--engine", default="torch", show_default=True, help="torch, torch-int8, onnx or onnx-int8")
+@click.option("--engine", default="torch", show_default=True, help=", ".join(ENGINE_NAMES))
 @click.option("--expose", default="auto", show_default=True, help="way from outside: ngrok, cloudflared or none")
 @click.option("--origin", "origins", multiple=True, help="website whose pages may call the API; give it once for each")
 def serve(
     folder: Path, host: str, port: int | None, engine: str, expose: str, origins: tuple[str, ...], **limits: str | None
 ) -> None:
-    """Put a trained model behind a page. RATSNLP_PASSWORD in the environment puts a password before it."""
+    """Serve a trained model on a page. RATSNLP_PASSWORD in the environment protects it with a password."""
     from ratsnlp.nlpbook import pipeline
-    from ratsnlp.nlpbook.logs import show_messages
 
     show_messages()
     given = {name: value for name, value in limits.items() if value is not None}
@@ -256,14 +218,16 @@ def serve(
     app.run(host=host, port=port, expose=expose)
 
 
+serve.params += build_options(Limits)
+
+
 @command.command()
 @FOLDER
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PATH)
 @click.option("--overwrite", is_flag=True, help="replace an earlier export in OUT")
 def export(folder: Path, out: Path, overwrite: bool) -> None:
     """Write a trained model to OUT in Hugging Face form: transformers loads it, and the verbs here take it as DIR."""
     from ratsnlp.nlpbook import exporting
-    from ratsnlp.nlpbook.logs import show_messages
 
     show_messages()
     _tell_written(exporting.export(folder, out, overwrite))
@@ -271,7 +235,7 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
 
 @command.command()
 @click.argument("task", type=click.Choice(tuple(TASKS)), default=DEMO)
-@click.option("--folder", type=click.Path(path_type=Path), help="model folder; default: demo-model, demo-model-TASK")
+@click.option("--folder", type=PATH, help="model folder; default: demo-model, demo-model-TASK")
 @click.option("--serve", "opens_page", is_flag=True, help="open the page at the end")
 def demo(task: str, folder: Path | None, opens_page: bool) -> None:
     """Fine-tune the built-in model on a built-in corpus, score it, let it answer: offline, in a minute or two."""

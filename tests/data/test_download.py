@@ -273,10 +273,10 @@ def test_what_is_no_corpus_is_no_cache_hit(serve, args, path, caplog, content, w
     serve()
     nlpbook.download_downstream_dataset(args)
     assert path.read_bytes() == CONTENT
-    assert f"{path} is {what}, not a corpus: fetching it anew" in caplog.text
+    assert f"{path} is {what}, not a corpus: fetching it again" in caplog.text
 
 
-def test_force_download_fetches_anew(serve, args, path):
+def test_force_download_fetches_again(serve, args, path):
     path.write_text("old", encoding="utf-8")
     args.force_download = True
     serve()

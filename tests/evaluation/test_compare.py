@@ -10,12 +10,12 @@ import torch
 
 from ratsnlp import cli
 from ratsnlp.nlpbook import pipeline
-from ratsnlp.nlpbook.classification.report import ScoreCard
+from ratsnlp.nlpbook.classification.report import ClassificationReport
 from ratsnlp.nlpbook.errors import EvaluationError
 from ratsnlp.nlpbook.evaluation.comparison import compare
-from ratsnlp.nlpbook.evaluation.report import About, write_tsv
+from ratsnlp.nlpbook.evaluation.report import Provenance, write_tsv
 from ratsnlp.nlpbook.evaluation.statistics import mcnemar
-from ratsnlp.nlpbook.qa.report import AnswerCard
+from ratsnlp.nlpbook.qa.report import QAReport
 
 ANSWERS = ("세종", "1446년", "훈민정음", "집현전")
 
@@ -25,14 +25,16 @@ def score_labels(folder, right, texts=None, precision="32"):
     hits = torch.tensor(right, dtype=torch.float32)
     probabilities = torch.stack([0.9 - 0.8 * hits, 0.1 + 0.8 * hits], dim=1)
     shown = texts or [f"글 {i}" for i in range(len(right))]
-    about = About(corpus="reviews", mode="test", model="tiny", precision=precision)
+    about = Provenance(corpus="reviews", mode="test", model="tiny", precision=precision)
     labels = torch.ones(len(right), dtype=torch.long)
-    return leave(ScoreCard(shown, labels, probabilities, ["0", "1"], ["부정", "긍정"], about=about), folder)
+    return leave(
+        ClassificationReport(shown, labels, probabilities, ["0", "1"], ["부정", "긍정"], provenance=about), folder
+    )
 
 
 def score_answers(folder, predictions):
     """Leave the evaluation of a model that answered the four questions so."""
-    card = AnswerCard(
+    report = QAReport(
         ids=[str(i) for i in range(4)],
         questions=[f"질문 {i}?" for i in range(4)],
         groups=["글", "글", "다른 글", "다른 글"],
@@ -43,14 +45,14 @@ def score_answers(folder, predictions):
         unanswered=[False] * 4,
         josa_cut=True,
     )
-    return leave(card, folder)
+    return leave(report, folder)
 
 
-def leave(card, folder):
-    """Write what a comparison reads of a saved card; drawing its pictures takes a second each time."""
+def leave(report, folder):
+    """Write what a comparison reads of a saved report; drawing its pictures takes a second each time."""
     (folder / "evaluation").mkdir(parents=True)
-    write_tsv(folder / "evaluation" / "predictions.tsv", card.tables()["predictions.tsv"])
-    (folder / "evaluation" / "metrics.json").write_text(json.dumps(card.metrics()), encoding="utf-8")
+    write_tsv(folder / "evaluation" / "predictions.tsv", report.tables()["predictions.tsv"])
+    (folder / "evaluation" / "metrics.json").write_text(json.dumps(report.metrics()), encoding="utf-8")
     return folder
 
 
@@ -153,7 +155,7 @@ def test_answers_are_compared_on_exact_match_and_f1(tmp_path):
     assert (found["scores"]["exact_match"]["first"], found["scores"]["exact_match"]["second"]) == (50, 75)
     assert found["scores"]["f1"]["difference"] == pytest.approx((100 + 100 - 100 * 6 / 7 - 100) / 4, abs=0.01)
     assert found["right"] == {"both": 1, "only_first": 1, "only_second": 2, "neither": 0}
-    assert "questions about one article hang together" in str(comparison)
+    assert "rows of one group are not independent" in str(comparison)
     with (tmp_path / "out" / "differences.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert [(row["right"], row["id"], row["first"], row["second"]) for row in rows] == [
@@ -220,15 +222,22 @@ def test_another_task_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "has no column 'prediction', or no rows; found nothing"),
-        ("text\tprediction\n", "has no column 'prediction', or no rows; found text, prediction"),
-        ("text\tprediction\n글\t답\n", "holds neither labels nor exact matches; found text, prediction"),
+        ("", "lacks text, label, prediction, right; found nothing. Run again: ratsnlp evaluate"),
+        ("text\tlabel\tprediction\tright\n", "has no rows; found text, label, prediction, right"),
+        ("text\tlabel\tprediction\n글\t1\t1\n", "lacks right; found text, label, prediction"),
     ],
 )
 def test_other_tables_are_refused(tmp_path, content, message):
     folder = score_labels(tmp_path / "model", [True])
     (folder / "evaluation" / "predictions.tsv").write_text(content, encoding="utf-8")
     with pytest.raises(EvaluationError, match=message):
+        compare(folder, folder)
+
+
+def test_scores_of_an_earlier_version_are_refused(tmp_path):
+    folder = score_labels(tmp_path / "model", [True])
+    (folder / "evaluation" / "metrics.json").write_text('{"accuracy": 1.0, "examples": 1}', encoding="utf-8")
+    with pytest.raises(EvaluationError, match=r"by an earlier version, .*\. Run again: ratsnlp evaluate .*model"):
         compare(folder, folder)
 
 

@@ -1,4 +1,4 @@
-"""Metrics, score card, checkpoints, predictor, pictures: what comes out of a training."""
+"""Metrics, report, checkpoints, predictor, pictures: what comes out of a training."""
 
 import csv
 import json
@@ -14,8 +14,9 @@ from ratsnlp.nlpbook import checkpoints, figures, metrics, pipeline
 from ratsnlp.nlpbook.checkpoints import select_checkpoint
 from ratsnlp.nlpbook.classification import ClassificationPredictor
 from ratsnlp.nlpbook.classification.predictor import describe_probabilities
-from ratsnlp.nlpbook.classification.report import ScoreCard, bootstrap_intervals
+from ratsnlp.nlpbook.classification.report import ClassificationReport
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
+from ratsnlp.nlpbook.evaluation import statistics
 
 # metrics
 
@@ -47,37 +48,50 @@ def test_a_class_neither_present_nor_predicted_does_not_count():
 
 
 def test_class_scores_are_those_of_the_definition():
-    scores = metrics.class_scores(torch.tensor([[8, 2], [1, 9]]))
+    confusion = torch.tensor([[8, 2], [1, 9]])
+    scores = metrics.class_scores(confusion)
     assert scores["precision"].tolist() == pytest.approx([8 / 9, 9 / 11])
     assert scores["recall"].tolist() == pytest.approx([0.8, 0.9])
     assert scores["f1"].tolist() == pytest.approx([16 / 19, 18 / 21])
+    drawn = statistics.class_scores(confusion.numpy())
+    assert {name: values.tolist() for name, values in drawn.items()} == {n: v.tolist() for n, v in scores.items()}
 
 
-# score card
+def test_scores_of_many_matrices_in_numpy_are_those_in_torch():
+    confusion = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (50, 6, 6)) * (np.arange(6) < 4))
+    expected, found = metrics.overall_scores(confusion), statistics.overall_scores(confusion.numpy())
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: pytest.approx(values.tolist()) for name, values in expected.items()
+    }
+
+
+# report
 
 
 @pytest.fixture
-def card():
+def report():
     probabilities = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.99, 0.01], [0.4, 0.6]])
-    return ScoreCard(["가", "나", "다", "라"], torch.tensor([0, 1, 1, 0]), probabilities, ["0", "1"], ["부정", "긍정"])
+    return ClassificationReport(
+        ["가", "나", "다", "라"], torch.tensor([0, 1, 1, 0]), probabilities, ["0", "1"], ["부정", "긍정"]
+    )
 
 
-def test_the_score_card_measures_the_whole_split(card):
-    found = card.metrics()
+def test_the_report_measures_the_whole_split(report):
+    found = report.metrics()
     assert (found["accuracy"], found["macro_f1"], found["examples"], found["majority_baseline"]) == (0.5, 0.5, 4, 0.5)
     assert found["confusion"] == [[1, 1], [1, 1]]
     assert [row["label"] for row in found["classes"]] == ["부정", "긍정"]
 
 
-def test_the_surest_mistake_comes_first(card):
-    assert card.worst_mistakes() == [
+def test_the_surest_mistake_comes_first(report):
+    assert report.worst_mistakes() == [
         {"text": "다", "label": "긍정", "prediction": "부정", "probability": 0.99},
         {"text": "라", "label": "부정", "prediction": "긍정", "probability": 0.6},
     ]
 
 
-def test_the_score_card_prints_what_a_reader_looks_for(card):
-    shown = str(card)
+def test_the_report_prints_what_a_reader_looks_for(report):
+    shown = str(report)
     for words in (
         "accuracy   0.5000   95 % interval",
         "macro F1",
@@ -87,13 +101,13 @@ def test_the_score_card_prints_what_a_reader_looks_for(card):
         assert words in shown
 
 
-def test_the_score_card_is_written_whole(card, tmp_path):
-    card.save(tmp_path)
+def test_the_report_is_written_whole(report, tmp_path):
+    report.save(tmp_path)
     written = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert {"accuracy", "macro_f1", "examples"} <= set(written)
     with (tmp_path / "predictions.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    assert rows[2] == {"text": "다", "label": "1", "prediction": "0", "probability": "0.9900"}
+    assert rows[2] == {"text": "다", "label": "1", "prediction": "0", "probability": "0.9900", "right": "0"}
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "worst.tsv").read_text(encoding="utf-8").splitlines()) == 3
 
@@ -106,7 +120,7 @@ def test_drawn_intervals_agree_with_resampled_texts():
     rows = generator.integers(0, 400, (2000, 400))
     resampled = (preds[rows] == labels[rows]).mean(axis=1)
     expected = np.quantile(resampled, [0.025, 0.975])
-    assert bootstrap_intervals(confusion)["accuracy"] == pytest.approx(expected, abs=0.01)
+    assert statistics.bootstrap_intervals(confusion.numpy())["accuracy"] == pytest.approx(expected, abs=0.01)
 
 
 # checkpoints
@@ -255,11 +269,11 @@ def test_a_model_with_one_token_type_gets_none(trained):
 
 
 def test_evaluation_through_the_pipeline_matches_the_predictor(trained):
-    card = pipeline.evaluate(trained)
-    assert card.metrics()["examples"] == 40
+    report = pipeline.evaluate(trained)
+    assert report.metrics()["examples"] == 40
     assert (trained / "evaluation" / "metrics.json").exists()
     predictor = pipeline.load_predictor(trained)
-    assert [row["prediction"] for row in predictor(card.texts)] == [card.label_names[i] for i in card.predictions]
+    assert [row["prediction"] for row in predictor(report.texts)] == [report.label_names[i] for i in report.predictions]
 
 
 def test_evaluation_on_an_unknown_split_is_an_error(trained):

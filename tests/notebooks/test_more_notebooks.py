@@ -357,7 +357,7 @@ def test_own_data_takes_ten_cells(own_data):
 def test_own_data_is_a_csv_as_excel_writes_it(own_data):
     assert ast.literal_eval(printed(own_data, "make")).decode("cp949", errors="ignore").startswith("후기,느낌\r\n")
     logged = printed(own_data, "corpus", "stderr")
-    assert "후기.csv: text in CP949 (it is not UTF-8), columns parted by commas" in logged
+    assert "후기.csv: text in CP949 (it is not UTF-8), columns separated by commas" in logged
     assert "이름표: ['별로예요', '좋아요']" in printed(own_data, "corpus")
     assert sum(numbers(r"(\d+)건", printed(own_data, "dataset"))) == 80
 

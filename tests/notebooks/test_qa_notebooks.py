@@ -161,8 +161,8 @@ def test_train_notebook_scores_the_model_with_and_without_the_josa_cut(train_not
     assert printed(train_notebook, "history").split()[:3] == ["step", "val_loss", "val_em"]
     card = printed(train_notebook, "evaluate")
     assert re.match(r"questions +48\b", card)
-    assert re.search(r"^with cut +[\d.]+ +[\d.]+ <- as answered\nwithout cut +[\d.]+ +[\d.]+$", card, re.MULTILINE)
-    assert re.search(r"^95 % intervals: EM [\d.]+ to [\d.]+, F1 [\d.]+ to [\d.]+$", card, re.MULTILINE)
+    assert re.search(r"^EM +[\d.]+ +95 % interval [\d.]+ to [\d.]+\nF1 +[\d.]+ +95 % interval", card, re.MULTILINE)
+    assert re.search(r"^josa cut   EM [\d.]+, F1 [\d.]+   <- as answered\njosa kept  EM [\d.]+", card, re.MULTILINE)
     mistakes = printed(train_notebook, "mistakes").splitlines()
     assert 0 < len(mistakes) <= 20
     assert re.fullmatch(r"    정답 .+ / 모델 .* \(\d\.\d{4}\)", mistakes[1])
@@ -275,7 +275,7 @@ def test_train_example_leaves_a_scored_model(folder, pretrained):
     script, config = (str(ROOT / "examples" / name) for name in ("qa_train.py", "qa.yaml"))
     done = run_script(script, config, *(f"--{name}={value}" for name, value in settings.items()), cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert "without cut" in done.stdout
+    assert "josa kept" in done.stdout
     metrics = json.loads((folder / "from-script" / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["examples"] == 48
 

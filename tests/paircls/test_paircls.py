@@ -353,15 +353,15 @@ def test_half_a_pair_is_refused(predictor, question):
 # --- scores -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_score_card_shows_both_texts_of_a_mistake(predictor, tmp_path):
+def test_the_report_shows_both_texts_of_a_mistake(predictor, tmp_path):
     examples = KlueNLICorpus({"test": write_table(tmp_path / "own.csv")}).get_examples(tmp_path, "test")
-    card = predictor.evaluate(examples, progress=False)
-    mistakes = card.worst_mistakes()
+    report = predictor.evaluate(examples, progress=False)
+    mistakes = report.worst_mistakes()
     assert {"premise", "hypothesis", "label", "prediction", "probability"} == set(mistakes[0])
-    assert f"{mistakes[0]['premise']} + {mistakes[0]['hypothesis']}" in str(card)
-    card.save(tmp_path / "scores")
+    assert f"{mistakes[0]['premise']} + {mistakes[0]['hypothesis']}" in str(report)
+    report.save(tmp_path / "scores")
     lines = (tmp_path / "scores" / "predictions.tsv").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "premise\thypothesis\tlabel\tprediction\tprobability"
+    assert lines[0] == "premise\thypothesis\tlabel\tprediction\tprobability\tright"
     assert lines[1].startswith("정말 재미있는 영화\t최고의 감동\tentailment\t")
     assert (tmp_path / "scores" / "worst.tsv").read_text(encoding="utf-8").startswith("premise\thypothesis\tlabel")
 
@@ -373,10 +373,10 @@ def write_table(path):
 
 
 def test_evaluation_sets_the_hypothesis_only_score_beside_the_models(model_dir):
-    card = nlpbook.evaluate(model_dir, hypothesis_only=True)
-    beside = card.metrics()["hypothesis_only"]
+    report = nlpbook.evaluate(model_dir, hypothesis_only=True)
+    beside = report.metrics()["hypothesis_only"]
     assert {"accuracy", "macro_f1", "accuracy_interval_95"} == set(beside)
-    assert f"hypothesis only: {beside['accuracy']:.4f}   95 % interval" in str(card)
+    assert f"hypothesis only: {beside['accuracy']:.4f}   95 % interval" in str(report)
     written = json.loads((model_dir / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     assert written["hypothesis_only"] == beside
 

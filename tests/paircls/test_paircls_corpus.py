@@ -204,5 +204,5 @@ def test_published_files_are_read_whole():
 @pytest.mark.skipif(not REAL, reason="RATSNLP_REAL_DATA does not name a folder of published corpora")
 def test_hypotheses_of_published_files_give_something_away():
     examples = KorNLICorpus().get_examples(Path(REAL) / "kornli", "test")
-    card = score_hypothesis_only(examples[:4008], examples[4008:], KorNLICorpus.labels)
-    assert card.headline()["accuracy_interval_95"][0] > 1 / 3
+    report = score_hypothesis_only(examples[:4008], examples[4008:], KorNLICorpus.labels)
+    assert report.headline()["accuracy_interval_95"][0] > 1 / 3

@@ -1,4 +1,4 @@
-"""Answers: the scorer, where josa are cut, the search over windows, and the score card."""
+"""Answers: the scorer, where josa are cut, the search over windows, and the report."""
 
 import json
 import math
@@ -249,11 +249,11 @@ def test_a_line_of_the_command_holds_question_and_passage():
         QAPredictor.read_line("누가?")
 
 
-# the score card
+# the report
 
 
 @pytest.fixture
-def card(make_predictor):
+def report(make_predictor):
     examples = [
         QAExample("누가?", PASSAGE, "세종", 0, id="하나", article="글"),
         QAExample("누가 만들었나?", LONG, "세종", LONG.index("세종"), ("세종", "임금"), "둘", "긴 글"),
@@ -262,8 +262,8 @@ def card(make_predictor):
     return make_predictor(point_at("세", "##종이")).evaluate(examples, progress=False)
 
 
-def test_the_card_scores_with_and_without_the_cut(card):
-    found = card.metrics()
+def test_the_report_scores_with_and_without_the_cut(report):
+    found = report.metrics()
     assert found["exact_match"] == found["exact_match_with_josa_cut"] == pytest.approx(200 / 3)
     assert found["exact_match_without_josa_cut"] == 0
     assert found["f1"] == pytest.approx(200 / 3)
@@ -285,8 +285,8 @@ def test_the_best_span_is_scored_even_where_no_answer_is_ahead(make_predictor):
     assert (found["exact_match"], found["no_answer_ahead"]) == (100, 1)
 
 
-def test_the_card_is_written_and_printed(card, tmp_path):
-    card.save(tmp_path / "evaluation")
+def test_the_report_is_written_and_printed(report, tmp_path):
+    report.save(tmp_path / "evaluation")
     written = json.loads((tmp_path / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     assert {"exact_match", "f1", "examples", "exact_match_without_josa_cut", "f1_without_josa_cut"} <= written.keys()
     rows = (tmp_path / "evaluation" / "predictions.tsv").read_text(encoding="utf-8").splitlines()
@@ -294,8 +294,8 @@ def test_the_card_is_written_and_printed(card, tmp_path):
     assert rows[2].split("\t")[:5] == ["둘", "누가 만들었나?", "세종 | 임금", "세종", "세종이"]
     mistakes = (tmp_path / "evaluation" / "worst.tsv").read_text(encoding="utf-8").splitlines()
     assert [row.split("\t")[0] for row in mistakes] == ["id", "셋"]
-    assert "with cut       66.67   66.67 <- as answered" in str(card)
-    assert "훈민정음 taken for 세종" in str(card)
+    assert "josa cut   EM 66.67, F1 66.67   <- as answered" in str(report)
+    assert "훈민정음 taken for 세종" in str(report)
 
 
 # the page's end

@@ -218,10 +218,10 @@ def test_page_command_and_predictor_give_the_same_answer(trained, monkeypatch, c
 
 
 def test_evaluation_writes_the_card(trained):
-    card = pipeline.evaluate(trained)
+    report = pipeline.evaluate(trained)
     written = json.loads((trained / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
     assert written["examples"] == 48
-    assert written["exact_match"] == card.metrics()["exact_match"]
+    assert written["exact_match"] == report.metrics()["exact_match"]
     assert (trained / "evaluation" / "predictions.tsv").is_file()
 
 

@@ -123,7 +123,7 @@ def test_a_question_too_many_is_refused_at_once(gate, pool):
 def test_a_question_that_waited_too_long_leaves_the_queue(gate, pool):
     batcher, work = Batcher(), Work(gate, 32)
     (first,) = ask_behind(gate, pool, batcher, work, [])
-    with pytest.raises(Overloaded, match="the model did not come to this question in 0.01 seconds"):
+    with pytest.raises(Overloaded, match="timed out in the queue after 0.01 seconds"):
         batcher.ask(work, ("late",), 0.01)
     gate.opened.set()
     assert first.result() == "answer to first"

@@ -1,12 +1,15 @@
 """How a page is put on a port: which one, on which address, who is told, and how it ends."""
 
+import contextlib
+import http.client
 import json
 import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask, jsonify, request
@@ -58,18 +61,42 @@ def test_a_cell_that_runs_again_finds_its_own_server_on_the_next_port(app, other
         assert fetch(f"{second.url}/visitor")["address"] == "127.0.0.1"
 
 
-def test_a_page_closes_though_its_thread_is_awake_before_it_is_woken(app, monkeypatch):
-    with serve(app, block=False) as server:
-        wake = server._waitress.trigger._physical_pull
+def test_a_page_closes_though_visitors_keep_its_thread_awake(app):
+    def visit(url, asked):
+        with contextlib.suppress(OSError, http.client.HTTPException):  # refused in the end, or cut off
+            while fetch(f"{url}/visitor"):
+                asked.set()
 
-        def wake_slowly():
-            wake()
-            time.sleep(0.1)  # the thread runs what it finds to do, before it is woken for it
-            wake()
+    for _ in range(10):
+        with serve(app, port=0, block=False) as server, ThreadPoolExecutor(4) as visitors:
+            asked = threading.Event()
+            for _ in range(4):
+                visitors.submit(visit, server.url, asked)
+            assert asked.wait(10)
+            server.close()
+            assert repr(server).endswith("(closed)>")
+            assert not accepts_connections(server.port)
 
-        monkeypatch.setattr(server._waitress.trigger, "_physical_pull", wake_slowly)
-        server.close()
-        assert repr(server).endswith("(closed)>")
+
+def test_a_slow_reader_gets_the_whole_answer_though_the_page_closes(app):
+    text = "가" * 1_000_000  # more than the system's buffers hold
+    app.add_url_rule("/long", view_func=lambda: text)
+    with serve(app, port=0, block=False) as server, ThreadPoolExecutor(1) as pool, socket.socket() as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.settimeout(10)
+        reader.connect(("127.0.0.1", server.port))
+        reader.sendall(b"GET /long HTTP/1.0\r\n\r\n")
+        answer = reader.recv(1000)
+        closing = pool.submit(server.close)
+        while chunk := reader.recv(65536):
+            answer += chunk
+        assert answer.partition(b"\r\n\r\n")[2].decode() == text
+        closing.result()
+
+
+def accepts_connections(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_named_port_that_is_taken_is_an_error(app, other_program):

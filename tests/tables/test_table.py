@@ -61,7 +61,7 @@ def test_encodings_are_told_apart_and_said_once(tmp_path, caplog, encoding, said
     path = write(tmp_path / "a.csv", "리뷰,평점\n똠방각하 봤다,1\n", encoding)
     assert rows_of(path) == (["리뷰", "평점"], [["똠방각하 봤다", "1"]])
     rows_of(path)
-    assert caplog.messages == [f"a.csv: text in {said}, columns parted by commas"]
+    assert caplog.messages == [f"a.csv: text in {said}, columns separated by commas"]
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_encodings_are_told_apart_and_said_once(tmp_path, caplog, encoding, said
             "text,label\n".encode("utf-16-le"),
             r"not UTF-8 \(line 1, byte 2 of the line, 0x00\).* A byte 0x00 means UTF-16 w",
         ),
-        ("text,label\n".encode("utf-16")[:-1], r"a\.csv, byte 23: the file begins as UTF-16, but this is none"),
-        ("text\0,label\n".encode("utf-16"), r"a\.csv: the file begins as UTF-16, but holds zero characters"),
+        ("text,label\n".encode("utf-16")[:-1], r"a\.csv, byte 23: the file starts like UTF-16 but is not valid UTF-16"),
+        ("text\0,label\n".encode("utf-16"), r"a\.csv: the file starts like UTF-16, but holds zero characters"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"a\.csv: an Excel file of the old kind \(\.xls\), or one with a passw"),
         (b"PK\x03\x04 no zip at all", r"a\.csv: not a readable Excel workbook \(BadZipFile: .*save it again in Excel"),
     ],
@@ -105,7 +105,7 @@ def test_a_file_that_is_no_text_is_named_with_its_place(tmp_path, content, messa
 def test_delimiters_are_told_by_what_parts_rows_alike(tmp_path, caplog, content, said):
     names, rows = rows_of(write(tmp_path / "a.txt", content))
     assert all(len(row) == len(names) for row in rows)
-    assert caplog.messages[0].endswith(f"parted by {said}")
+    assert caplog.messages[0].endswith(f"separated by {said}")
 
 
 def test_cells_may_hold_line_breaks_quotes_and_delimiters(tmp_path):
@@ -195,7 +195,7 @@ def test_without_openpyxl_the_command_to_install_it_is_told(tmp_path, monkeypatc
 
 
 def test_text_that_is_called_a_workbook_is_refused(tmp_path):
-    with pytest.raises(CorpusFormatError, match=r"a\.xlsx: called \.xlsx, but it is no Excel workbook; rename it"):
+    with pytest.raises(CorpusFormatError, match=r"a\.xlsx: called \.xlsx, but it is not an Excel workbook; rename it"):
         Table(write(tmp_path / "a.xlsx", HEADER))
 
 
@@ -336,7 +336,7 @@ def test_an_uncertain_column_is_asked_for_where_somebody_is_there(tmp_path, answ
     assert asked == ["number or name of the column that holds the text: "] * len(answers)
     shown = capsys.readouterr().out
     assert "  2. content: '글 0'" in shown
-    assert shown.count("is none of the columns that are left: review, content\n") == len(answers) - 1
+    assert shown.count("is not one of the columns that are left: review, content\n") == len(answers) - 1
 
 
 def test_an_unanswered_question_is_the_error_that_names_the_option(tmp_path, answer):

@@ -1,5 +1,6 @@
 """The settings of every task: one base for training, one for deploying. A task adds only its differences."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -186,11 +187,16 @@ class DeployArguments(ModelArguments):
         path = make_readable(Path(given) if given else select_checkpoint(str(self.downstream_model_dir)))
         self.downstream_model_checkpoint_fpath = self.downstream_model_checkpoint_path = str(path)
         print(f"downstream_model_checkpoint_fpath: {path}")
-        trained = read_description(path).get("settings", {})
-        for name, untold in self.as_trained.items():
+        described = read_description(path)
+        trained = described.get("settings", {})
+        for name, otherwise in self.as_trained.items():
             if getattr(self, name) is None:
-                setattr(self, name, trained.get(name, untold))
+                setattr(self, name, trained.get(name, otherwise))
         self.find_model()
+        self.take_over(path, described)
+
+    def take_over(self, checkpoint: Path, described: Mapping[str, Any]) -> None:
+        """Take over what a task's checkpoint says beyond its settings."""
 
     def problems(self) -> list[str]:
         """Return the rules between settings that are broken."""

@@ -23,9 +23,9 @@ def run_demo(task: str, folder: Path, opens_page: bool) -> None:
         opens_page: Serve the page at the end.
     """
     show_messages()
-    pipeline.train(task, _demo_arguments(task, folder))
-    card = pipeline.evaluate(folder)
-    click.echo(f"\n{card}\n")
+    pipeline.train(task, demo_arguments(task, folder))
+    report = pipeline.evaluate(folder)
+    click.echo(f"\n{report}\n")
     for answer in pipeline.load_predictor(folder)(list(TASKS[task].demo.inputs)):
         click.echo(json.dumps({key: answer[key] for key in TASKS[task].demo.shown}, ensure_ascii=False))
     pictures = (folder / "curves.png", folder / "evaluation" / "confusion.png")
@@ -35,7 +35,8 @@ def run_demo(task: str, folder: Path, opens_page: bool) -> None:
         pipeline.build_app(folder).run()
 
 
-def _demo_arguments(task: str, folder: Path) -> TrainArguments:
+def demo_arguments(task: str, folder: Path) -> TrainArguments:
+    """Return the settings of a task's demo: a few hundred examples, so a high rate and several passes."""
     spec = TASKS[task]
     settings = {
         "pretrained_model_name": BUILTIN_MODEL,

@@ -6,11 +6,11 @@
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pytorch_lightning as pl
 
-from ratsnlp.nlpbook.classification.report import ScoreCard
 from ratsnlp.nlpbook.data.dataset import FeatureDataset
 from ratsnlp.nlpbook.figures import draw_confusion, draw_curves, draw_lengths, is_validation_score
 from ratsnlp.nlpbook.texts import cells, fill
@@ -130,16 +130,28 @@ def show_history(trainer: pl.Trainer) -> ShownPicture:
     return ShownPicture(_lay_out(rows), draw_curves(history))
 
 
-def show_confusion(card: ScoreCard) -> ShownPicture:
+class Confused(Protocol):
+    """A report that counts how labels are confused."""
+
+    @property
+    def label_names(self) -> Sequence[str]:
+        """How to show the labels, in order."""
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """Counts `(K, K)`, true label by row."""
+
+
+def show_confusion(report: Confused) -> ShownPicture:
     """Show how often each true label was taken for each label.
 
     Args:
-        card: The score card that `nlpbook.evaluate` returns for a classifier.
+        report: The report that `nlpbook.evaluate` returns for a task with labels.
     """
-    names, counts = list(card.label_names), card.confusion
+    names, counts = list(report.label_names), report.confusion
     rows = [["true / predicted", *names]]
     rows += [[name, *(f"{count:,}" for count in row)] for name, row in zip(names, counts.tolist(), strict=True)]
-    return ShownPicture(_lay_out(rows), draw_confusion(counts.numpy(), names))
+    return ShownPicture(_lay_out(rows), draw_confusion(counts, names))
 
 
 def _lay_out(rows: Sequence[Sequence[str]]) -> str:

@@ -1,16 +1,4 @@
-"""Errors a user can cause and put right. The command shows their message alone; any other exception is a bug of ours.
-
-RatsnlpError
-├── ArgumentError        a setting is out of its range, of the wrong type, or contradicts another
-├── CorpusFormatError    a corpus file holds something its format does not allow
-├── CorpusMissingError   a corpus file is not where it was looked for
-├── DownloadError        a file could not be fetched, or is not the file that was published
-├── CheckpointError      no checkpoint to choose, or one that cannot be read
-├── CheckError           tokenizer, model, data and settings do not fit each other
-├── EvaluationError      score cards are missing, or were made on different rows
-├── ModelLoadError       a pretrained model or tokenizer could not be loaded
-└── ServingError         the page cannot be served there
-"""
+"""Errors a user can cause and put right. The command shows only their message; any other exception is a bug."""
 
 
 class RatsnlpError(Exception):
@@ -46,7 +34,7 @@ class CheckError(RatsnlpError, ValueError):
 
 
 class EvaluationError(RatsnlpError, ValueError):
-    """Score cards are missing, or cannot be compared; the message names the folders."""
+    """Scores are missing, or cannot be compared; the message names the folders."""
 
 
 class ServingError(RatsnlpError, OSError):

@@ -1,18 +1,19 @@
 """How settings are declared, checked, and read from files, flags or cells. What they are is in `arguments.py`.
 
 A settings class is a keyword-only dataclass. A field's type says what it holds, `Annotated` says its range, and `arg`
-gives the default with one line of help, from which the command's `--help` and the README's table are made.
+gives the default with one line of help, from which the command's `--help` and the README's table are made. It is not
+pydantic: the core install stays small, a setting stays one line, and one message lists all problems in our own words.
 """
 
 import dataclasses
 import difflib
 import json
 import sys
-import types
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import click
 import yaml
@@ -33,17 +34,14 @@ class Range:
     open_high: bool = False
 
     def __contains__(self, number: float) -> bool:
-        """Tell whether `number` lies in the range; not-a-number never does."""
+        """Return whether `number` lies in the range; not-a-number never does."""
         above = number > self.low if self.open_low else number >= self.low
-        below = self.high is None or (number < self.high if self.open_high else number <= self.high)
-        return above and below
+        return above and (self.high is None or (number < self.high if self.open_high else number <= self.high))
 
     def __str__(self) -> str:
-        """Say the range as a reader would: `>= 1`, `> 0 and <= 1`."""
-        parts = [f"{'>' if self.open_low else '>='} {self.low}"]
-        if self.high is not None:
-            parts.append(f"{'<' if self.open_high else '<='} {self.high}")
-        return " and ".join(parts)
+        """Return the range as a reader would write it: `>= 1`, `> 0 and <= 1`."""
+        below = "" if self.high is None else f" and {'<' if self.open_high else '<='} {self.high}"
+        return f"{'>' if self.open_low else '>='} {self.low}{below}"
 
 
 def AtLeast(low: float) -> Range:  # noqa: N802
@@ -80,14 +78,14 @@ def arg(
 
 def names_where(arguments_class: Any, **traits: bool) -> tuple[str, ...]:
     """Return the settings with these traits, in order: `names_where(TrainArguments, column=True)`. See `arg`."""
-    known = settings_of(arguments_class).values()
-    return tuple(each.name for each in known if all(each.trait(name) is wanted for name, wanted in traits.items()))
+    return tuple(defaults_of(arguments_class, **traits))
 
 
 def defaults_of(arguments_class: Any, **traits: bool) -> dict[str, Any]:
     """Return the defaults of the settings with these traits. See `names_where`."""
-    known = settings_of(arguments_class)
-    return {name: known[name].field.default for name in names_where(arguments_class, **traits)}
+    known = settings_of(arguments_class).values()
+    chosen = [each for each in known if all(each.trait(name) is wanted for name, wanted in traits.items())]
+    return {each.name: each.field.default for each in chosen}
 
 
 @dataclass(frozen=True)
@@ -108,20 +106,19 @@ class Setting:
         return bool(self.field.metadata.get(name, name == "effect"))
 
     def describe(self) -> str:
-        """Say what the setting accepts, for an error message."""
+        """Return what the setting accepts, for an error message."""
         if self.choices:
             return f"must be one of {', '.join(self.choices)}"
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[self.kind]
         return f"must be {words}{f' {self.range}' if self.range else ''}{' or null' if self.optional else ''}"
 
     def accepts(self, value: Any) -> bool:
-        """Tell whether `value` has the setting's type and lies in its range."""
+        """Return whether `value` has the setting's type and lies in its range."""
         if value is None:
             return self.optional
-        if self.kind is float:
-            typed = isinstance(value, int | float) and not isinstance(value, bool)
-        else:
-            typed = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+        if isinstance(value, bool) != (self.kind is bool):  # Python counts True among the whole numbers
+            return False
+        typed = isinstance(value, int | float if self.kind is float else self.kind)
         return typed and (self.range is None or value in self.range) and (not self.choices or value in self.choices)
 
     def parse(self, value: Any) -> Any:
@@ -133,27 +130,11 @@ class Setting:
         if self.optional and value.lower() in ("none", "null", ""):
             return None
         if self.kind is bool:
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
-                value.lower(), value
-            )
-        try:
+            words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+            return words.get(value.lower(), value)
+        with suppress(ValueError):
             return self.kind(value)
-        except ValueError:
-            return value  # `accepts` refuses it, and the message shows what was given
-
-
-def _unfold_type(hint: Any) -> tuple[type, bool, Range | None, tuple[str, ...]]:
-    if get_origin(hint) is Annotated:
-        inner, limits = get_args(hint)[0], get_args(hint)[1]
-        kind, optional, _, choices = _unfold_type(inner)
-        return kind, optional, limits, choices
-    if get_origin(hint) in (Union, types.UnionType):
-        (inner,) = (part for part in get_args(hint) if part is not type(None))
-        kind, _, limits, choices = _unfold_type(inner)
-        return kind, True, limits, choices
-    if get_origin(hint) is Literal:
-        return str, False, None, get_args(hint)
-    return hint, False, None, ()
+        return value  # `accepts` refuses it, and the message shows what was given
 
 
 def settings_of(arguments_class: Any) -> dict[str, Setting]:
@@ -161,7 +142,14 @@ def settings_of(arguments_class: Any) -> dict[str, Setting]:
     hints = get_type_hints(arguments_class, include_extras=True)
     found = {}
     for declared in fields(arguments_class):
-        kind, optional, limits, choices = _unfold_type(hints[declared.name])
+        kind, optional, limits, choices = hints[declared.name], False, None, ()
+        while get_origin(kind):  # Annotated[int, Range] | None, in any order
+            if get_origin(kind) is Annotated:
+                kind, limits = get_args(kind)
+            elif get_origin(kind) is Literal:
+                kind, choices = str, get_args(kind)
+            else:
+                (kind,), optional = set(get_args(kind)) - {type(None)}, True
         default = declared.metadata.get("shown") or str(declared.default)
         text = declared.metadata.get("help", "")
         found[declared.name] = Setting(declared.name, kind, default, text, optional, limits, choices, declared)
@@ -178,17 +166,13 @@ class Arguments:
         Raises:
             ArgumentError: One or more settings cannot be used; the message lists all of them.
         """
-        for setting in settings_of(type(self)).values():
-            setattr(self, setting.name, setting.parse(getattr(self, setting.name)))
-        self.raise_for([*self.range_problems(), *self.problems()])
-
-    def range_problems(self) -> list[str]:
-        """Return one line for each setting whose type or range is wrong."""
-        return [
-            f"{setting.name} {setting.describe()}, got {getattr(self, setting.name)!r}"
-            for setting in settings_of(type(self)).values()
-            if not setting.accepts(getattr(self, setting.name))
-        ]
+        wrong = []
+        for name, setting in settings_of(type(self)).items():
+            value = setting.parse(getattr(self, name))
+            setattr(self, name, value)
+            if not setting.accepts(value):
+                wrong.append(f"{name} {setting.describe()}, got {value!r}")
+        self.raise_for([*wrong, *self.problems()])
 
     def problems(self) -> list[str]:
         """Return one line for each rule between settings that is broken. Any of them may be of a wrong type here."""
@@ -210,12 +194,9 @@ class Arguments:
         """
         known = settings_of(cls)
         problems = []
-        for name in values:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                problems.append(
-                    f"{name} (in {source}) is not a setting" + (f"; did you mean {near[0]}?" if near else "")
-                )
+        for name in (name for name in values if name not in known):
+            near = difflib.get_close_matches(name, known, n=1)
+            problems.append(f"{name} (in {source}) is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
         cls.raise_for(problems)
         return cls(**values)
 
@@ -225,11 +206,6 @@ class Arguments:
 
 
 def _read_settings_file(path: str | Path) -> dict[str, Any]:
-    """Return the settings in a JSON or YAML file, by name.
-
-    Raises:
-        ArgumentError: The file is missing, is not valid JSON or YAML, or does not hold names with values.
-    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -263,9 +239,8 @@ def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path 
 
     Args:
         argument_class: The settings class, for example `ClassificationTrainArguments`.
-        json_file_path: A JSON or YAML file. Without one, a script's own command line is read: `[CONFIG] [--setting
-            value ...]`.
-            A notebook's command line belongs to the notebook program and is never looked at.
+        json_file_path: A JSON or YAML file. Without one, a script's own command line is read, as by `parse_flags`; a
+            notebook's belongs to the notebook program and is never looked at.
 
     Raises:
         ArgumentError: The file, a name or a value cannot be used.

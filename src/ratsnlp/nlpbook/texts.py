@@ -1,7 +1,4 @@
-"""Composed text (NFC), and where its characters stood before.
-
-Text from macOS may hold Hangul as separate jamo (NFD).
-"""
+"""Composed text (NFC) and where its characters stood before; texts cut or filled up for people to read."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,10 +7,7 @@ from typing import Any
 
 
 def compose(text: str) -> tuple[str, Sequence[int]]:
-    """Return the text in NFC and, for each place in it, the place in the text as given.
-
-    Args:
-        text: Any text.
+    """Return a text in NFC, since macOS may write Hangul as separate jamo (NFD), and where its characters stood.
 
     Returns:
         The composed text of N characters, and N + 1 places in the given one, its end included: characters
@@ -43,9 +37,6 @@ def shorten(row: Any, width: int = 80) -> str:
     return text if len(text) <= width else text[:width] + "..."
 
 
-SHOWN_CHARACTERS = 60
-
-
 def cells(text: str) -> int:
     """Return how many cells of a terminal a text takes: a Hangul syllable takes two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
@@ -57,5 +48,5 @@ def fill(text: str, width: int) -> str:
 
 
 def excerpt(text: str) -> str:
-    """Return the beginning of a text, on one line."""
-    return " ".join(text.split())[:SHOWN_CHARACTERS]
+    """Return the first 60 characters of a text, on one line."""
+    return " ".join(text.split())[:60]

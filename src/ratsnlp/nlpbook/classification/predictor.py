@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample, NsmcCorpus
-from ratsnlp.nlpbook.classification.report import ScoreCard
+from ratsnlp.nlpbook.classification.report import ClassificationReport
 from ratsnlp.nlpbook.errors import ModelLoadError
 from ratsnlp.nlpbook.inference.engines import check_engine_name
 from ratsnlp.nlpbook.inference.predictor import Predictor
@@ -234,9 +234,9 @@ class ClassificationPredictor(Predictor):
         examples = NsmcCorpus().get_examples(builtin_corpus("nsmc"), "test")
         return [example.text_a for example in examples[:SAMPLES]]
 
-    def evaluate(self, examples: Sequence[ClassificationExample], progress: bool = True) -> ScoreCard:
-        """Return the score card over labelled texts or pairs."""
+    def evaluate(self, examples: Sequence[ClassificationExample], progress: bool = True) -> ClassificationReport:
+        """Return the report on labelled texts or pairs."""
         texts: list[Any] = [example.texts for example in examples]
         labels = torch.tensor([self.labels.index(str(example.label)) for example in examples])
         found = self.probabilities(texts, progress=progress)
-        return ScoreCard(texts, labels, found, self.labels, self.label_names, self.fields)
+        return ClassificationReport(texts, labels, found, self.labels, self.label_names, self.fields)

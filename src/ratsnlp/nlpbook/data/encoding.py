@@ -39,7 +39,7 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", texts: Iterable[str]) -> dict
     """Return each different text as tokens with their characters.
 
     Raises:
-        ArgumentError: The tokenizer does not tell where its tokens are.
+        ArgumentError: The tokenizer is not a fast one, which alone knows where its tokens are.
     """
     if not tokenizer.is_fast:
         raise ArgumentError(
@@ -60,11 +60,9 @@ def tokenize(tokenizer: "PreTrainedTokenizerBase", texts: Iterable[str]) -> dict
 def encode(
     tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str] | Sequence[tuple[str, str]], max_length: int
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Return token ids and token types of texts or pairs, special tokens included, cut to `max_length`, longer side
-    first.
+    """Return token ids and token types of texts or pairs: those of `tokenizer(text, truncation=True, max_length=...)`.
 
-    The same ids as `tokenizer(text, truncation=True, max_length=...)`, without the lists and objects that call makes on
-    top.
+    Special tokens are included, the longer side is cut first. The tokenizer's own call is slower (more objects).
     """
     if not tokenizer.is_fast:
         pairs = [text if isinstance(text, tuple) else (text,) for text in texts]

@@ -1,8 +1,7 @@
 """Ragged features on disk: flat token arrays and row offsets in one safetensors file, memory-mapped when read.
 
 A file is written once, under a lock, next to its final name, and renamed when complete. Its name holds a hash of
-everything that decides its content; so a fitting file is always right, and another vocabulary, length or corpus file
-never meets an old one.
+everything that decides its content, so a file of that name is always right.
 """
 
 import hashlib
@@ -11,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,9 +23,7 @@ from torch import Tensor
 from ratsnlp.nlpbook import environment
 from ratsnlp.nlpbook.builtin import CORPORA
 
-FEATURES_VERSION = 2
-"""Raise it whenever the same inputs would give other features."""
-
+FEATURES_VERSION = 2  # raise it whenever the same inputs would give other features
 SAFETENSORS_TYPES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
 
 
@@ -76,16 +74,23 @@ class FeatureStore:
 
 
 def write_features(chunks: Iterable[Chunk], path: Path) -> None:
-    """Write chunks to `path` one by one, so that memory does not grow with their number.
+    """Write chunks to `path` one by one: `safetensors` itself wants every array whole in memory.
 
-    `safetensors` itself wants every array whole in memory. Its format is a JSON header before the raw arrays, so the
-    arrays are collected in files of their own and joined behind the header at the end.
+    Each array is collected in a file of its own, and all are joined behind the header at the end.
 
-    Source of the format: https://huggingface.co/docs/safetensors (8 bytes header length, header, arrays).
+    Source of the format: https://huggingface.co/docs/safetensors (8 bytes header length, JSON header, raw arrays).
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem[:40]}-") as folder:
         parts = Path(folder)
-        specs = _collect_arrays(chunks, parts)
+        specs: dict[str, tuple[str, list[int]]] = {}
+        with ExitStack() as open_files:
+            files: dict[str, BinaryIO] = {}
+            for name, array in _named_arrays(chunks):
+                if name not in files:
+                    files[name] = open_files.enter_context((parts / name).open("wb"))
+                    specs[name] = (SAFETENSORS_TYPES[array.dtype], [0, *array.shape[1:]])
+                specs[name][1][0] += len(array)
+                files[name].write(np.ascontiguousarray(array).data)
         header, at = {}, 0
         for name, (kind, shape) in specs.items():
             size = (parts / name).stat().st_size
@@ -102,22 +107,6 @@ def write_features(chunks: Iterable[Chunk], path: Path) -> None:
         joined.replace(path)
 
 
-def _collect_arrays(chunks: Iterable[Chunk], folder: Path) -> dict[str, tuple[str, list[int]]]:
-    specs: dict[str, tuple[str, list[int]]] = {}
-    files: dict[str, BinaryIO] = {}
-    try:
-        for name, array in _named_arrays(chunks):
-            if name not in files:
-                files[name] = (folder / name).open("wb")
-                specs[name] = (SAFETENSORS_TYPES[array.dtype], [0, *array.shape[1:]])
-            specs[name][1][0] += len(array)
-            files[name].write(np.ascontiguousarray(array).data)
-    finally:
-        for file in files.values():
-            file.close()
-    return specs
-
-
 def _named_arrays(chunks: Iterable[Chunk]) -> Iterator[tuple[str, np.ndarray]]:
     end = 0
     yield "offsets", np.zeros(1, np.int64)
@@ -125,10 +114,8 @@ def _named_arrays(chunks: Iterable[Chunk]) -> Iterator[tuple[str, np.ndarray]]:
         offsets = end + np.cumsum(chunk.lengths, dtype=np.int64)
         end = int(offsets[-1]) if len(offsets) else end
         yield "offsets", offsets
-        for name, array in chunk.tokens.items():
-            yield f"tokens.{name}", array
-        for name, array in chunk.rows.items():
-            yield f"rows.{name}", array
+        yield from ((f"tokens.{name}", array) for name, array in chunk.tokens.items())
+        yield from ((f"rows.{name}", array) for name, array in chunk.rows.items())
 
 
 def fingerprint(*parts: str | bytes) -> str:
@@ -148,14 +135,13 @@ def tokenizer_identity(tokenizer: Any) -> str:
         tokenizer.backend_tokenizer.no_padding()
         made_of: str = tokenizer.backend_tokenizer.to_str()
     else:
-        made_of = json.dumps(sorted(tokenizer.get_vocab().items())) + repr(
-            sorted(map(str, tokenizer.init_kwargs.items()))
-        )
+        settings = sorted(map(str, tokenizer.init_kwargs.items()))
+        made_of = f"{json.dumps(sorted(tokenizer.get_vocab().items()))}{settings!r}"
     return f"{type(tokenizer).__name__} {tokenizer.all_special_ids} {tokenizer.model_input_names} {made_of}"
 
 
 def cache_folder(chosen: str | None, corpus_folder: Path) -> Path:
-    """Return where feature files go: the chosen folder, else beside the corpus if writable, else the user's cache."""
+    """Return where feature files go: the chosen folder, else the corpus's if writable, else the user's cache."""
     folder = Path(chosen).expanduser() if chosen else corpus_folder
     if not chosen and (not os.access(corpus_folder, os.W_OK) or corpus_folder.is_relative_to(CORPORA)):
         folder = environment.cache_folder("features", corpus_folder.name)
@@ -164,10 +150,7 @@ def cache_folder(chosen: str | None, corpus_folder: Path) -> Path:
 
 
 def write_once(path: Path, write: Callable[[], None], overwrite: bool) -> bool:
-    """Call `write` unless the file is there; of several processes one writes, the others wait.
-
-    Return whether it ran.
-    """
+    """Call `write` unless the file is there, and return whether it ran; one process writes, others wait."""
     if path.exists() and not overwrite:
         return False
     seen = path.stat().st_mtime_ns if path.exists() else None

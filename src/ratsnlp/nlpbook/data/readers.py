@@ -1,7 +1,6 @@
-"""Published file formats: from a path to plain rows, nothing else. Pairs are read in `pairs`, own tables in `table`.
+"""Published file formats: from a path to plain rows. Own tables are read in `tables`.
 
-Every reader normalises to NFC: files that passed through macOS hold Hangul as separate jamo (NFD), which no vocabulary
-knows.
+Every reader normalises to NFC: files from macOS hold Hangul as separate jamo (NFD), which no vocabulary knows.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Batches of texts of like length: little padding, little waste. Seeded, reshuffled each epoch, right under DDP."""
+"""Batches of texts of similar length: little padding. Seeded, shuffled again each epoch, right under DDP."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.data.dataset import FeatureDataset, data_collator, xla_in_use
 
 GROUPED_BATCHES = 50
-"""Batches sorted by length together: enough for little padding, few enough that every epoch meets other batches."""
+"""Batches sorted by length together: enough for little padding, few enough that every epoch has other batches."""
 
 
 def process_rank() -> tuple[int, int]:
@@ -23,17 +23,16 @@ def process_rank() -> tuple[int, int]:
 
 
 class LengthGroupedSampler(DistributedSampler[int]):
-    """Row numbers in an order whose runs of `batch_size` have like lengths.
+    """Row numbers in an order whose runs of `batch_size` have similar lengths.
 
-    It is a `DistributedSampler`, so Lightning keeps it under DDP and tells it each epoch; the process's rank is asked
-    when rows are drawn, since loaders are made before training processes are.
+    It is a `DistributedSampler`, so Lightning keeps it under DDP and sets its epoch; the process's rank is asked when
+    rows are drawn, since loaders are made before training processes are.
 
     Args:
         lengths: Tokens in each row, `(N,)`.
         batch_size: Rows per batch and process.
         shuffle: Training order: random groups, random batch order, some rows repeated so that all processes get equally
-            many.
-            Otherwise longest first, each row exactly once over all processes: metrics count every row once.
+            many. Else longest first, each row exactly once over all processes, so that metrics count it once.
         seed: Same seed and epoch, same order, in every process.
     """
 
@@ -53,15 +52,15 @@ class LengthGroupedSampler(DistributedSampler[int]):
         return iter(order[rank::processes].tolist())
 
     def training_order(self, processes: int) -> Tensor:
-        """Return all rows so that runs of `batch_size * processes` have like lengths; one not full comes last."""
+        """Return all rows so that runs of `batch_size * processes` have similar lengths; one not full comes last."""
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         order = torch.randperm(len(self.lengths), generator=generator)
         order = torch.cat([order, order[: -len(order) % processes]])
         step = self.batch_size * processes
-        groups = [
-            group[self.lengths[group].argsort(descending=True)] for group in torch.split(order, step * GROUPED_BATCHES)
-        ]
-        batches = torch.split(torch.cat(groups), step)
+        groups = torch.split(order, step * GROUPED_BATCHES)
+        batches = torch.split(
+            torch.cat([group[self.lengths[group].argsort(descending=True)] for group in groups]), step
+        )
         full, rest = [b for b in batches if len(b) == step], [b for b in batches if len(b) < step]
         return torch.cat([*(full[i] for i in torch.randperm(len(full), generator=generator)), *rest])
 
@@ -69,30 +68,18 @@ class LengthGroupedSampler(DistributedSampler[int]):
 def get_dataloaders(
     args: TrainArguments, train_dataset: FeatureDataset[Any, Any], val_dataset: FeatureDataset[Any, Any]
 ) -> tuple[DataLoader[Any], DataLoader[Any]]:
-    """Return the training and the validation loader, both grouped by length. A plain `DataLoader` works too, more
-    slowly.
+    """Return the training and the validation loader, both grouped by length. A plain `DataLoader` works too, slower."""
 
-    Args:
-        args: The training settings: `batch_size`, `cpu_workers`, `seed`.
-        train_dataset: Rows to learn from.
-        val_dataset: Rows to measure on.
-    """
-    return (
-        _build_loader(args, train_dataset, shuffle=True, drop_last=xla_in_use()),
-        _build_loader(args, val_dataset, shuffle=False),
-    )
+    def build(dataset: FeatureDataset[Any, Any], train: bool) -> DataLoader[Any]:
+        return DataLoader(
+            dataset,
+            batch_size=args.batch_size,
+            sampler=LengthGroupedSampler(dataset.lengths, args.batch_size, shuffle=train, seed=args.seed or 0),
+            collate_fn=data_collator,
+            num_workers=args.cpu_workers,
+            drop_last=train and xla_in_use(),  # XLA compiles again for the shape of a batch that is not full
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=args.cpu_workers > 0,
+        )
 
-
-def _build_loader(
-    args: TrainArguments, dataset: FeatureDataset[Any, Any], *, shuffle: bool, drop_last: bool = False
-) -> DataLoader[Any]:
-    return DataLoader(
-        dataset,
-        batch_size=args.batch_size,
-        sampler=LengthGroupedSampler(dataset.lengths, args.batch_size, shuffle=shuffle, seed=args.seed or 0),
-        collate_fn=data_collator,
-        num_workers=args.cpu_workers,
-        drop_last=drop_last,
-        pin_memory=torch.cuda.is_available(),
-        persistent_workers=args.cpu_workers > 0,
-    )
+    return build(train_dataset, True), build(val_dataset, False)

@@ -1,1 +1,1 @@
-"""Answers -> score card."""
+"""Answers -> report."""

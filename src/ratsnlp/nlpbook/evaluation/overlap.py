@@ -1,4 +1,4 @@
-"""What a test split gives away: texts that stand in train too, and texts of train that have several labels."""
+"""What train gives away of a test split: texts that are in both, and texts of train that have several labels."""
 
 import logging
 import unicodedata
@@ -17,7 +17,7 @@ from ratsnlp.nlpbook.errors import CorpusMissingError
 logger = logging.getLogger("ratsnlp")
 
 LISTED = 1000
-"""Rows of each kind that the table of a score card lists at most."""
+"""Rows of each kind that `overlap.tsv` lists at most."""
 
 COLUMNS = ("kind", "text", "label_in_test", "labels_in_train")
 
@@ -31,7 +31,7 @@ class Labelled(Protocol):
 
     @property
     def label(self) -> str | None:
-        """What is to be said of it."""
+        """The gold label."""
 
 
 def fold(texts: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -46,9 +46,9 @@ class Overlap:
 
     Args:
         train_examples: Rows of train that were looked at.
-        repeated: Rows of train whose texts stand in an earlier row too.
+        repeated: Rows of train whose texts are in an earlier row too.
         conflicts: Texts of train with more than one label, and their labels.
-        found: The labels in train of each test row's texts, N sets; empty where they do not stand there.
+        found: The labels in train of each test row's texts, N sets; empty where they are not in train.
         texts: The test rows' texts, N of them.
         labels: The test rows' labels.
     """
@@ -62,12 +62,12 @@ class Overlap:
 
     @cached_property
     def seen(self) -> np.ndarray:
-        """Whether each test row's texts stand in train too, `(N,)` bool."""
+        """Whether each test row's texts are in train too, `(N,)` bool."""
         return np.array([bool(labels) for labels in self.found])
 
     @cached_property
     def contradicted(self) -> np.ndarray:
-        """Whether they stand there, and never with the label that test gives them, `(N,)` bool."""
+        """Whether they are, and never with the label that test gives them, `(N,)` bool."""
         pairs = zip(self.found, self.labels, strict=True)
         return np.array([bool(found) and label not in found for found, label in pairs])
 

@@ -1,315 +1,255 @@
-"""The score card as a page: one file with its pictures in it, no script, nothing fetched from elsewhere."""
+"""The report on a model: what all tasks' reports share, and how one is made of a model folder's predictor.
 
-import base64
-import csv
-import dataclasses
-import json
+A report is a list of blocks. What is printed, `report.html` and `metrics.json` all come from them.
+"""
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.builtin import BUILTIN
-from ratsnlp.nlpbook.evaluation.overlap import COLUMNS, Overlap, read_overlap
-from ratsnlp.nlpbook.evaluation.published import SPLITS, nearest_figure
-from ratsnlp.nlpbook.evaluation.statistics import score_by_length
+from ratsnlp.nlpbook.evaluation.blocks import Block, Line, ScoreLine, Table, write_page, write_tsv
+from ratsnlp.nlpbook.evaluation.overlap import COLUMNS, read_overlap
+from ratsnlp.nlpbook.evaluation.provenance import PRECISIONS, Provenance
+from ratsnlp.nlpbook.evaluation.statistics import Parts, Score, draw_interval, ratio_of_sums, score_by_length
 from ratsnlp.nlpbook.figures import draw_calibration, draw_length_scores, save_figure
 from ratsnlp.nlpbook.hardware import bf16_is_faster
+from ratsnlp.nlpbook.model_folder import write_json
+from ratsnlp.nlpbook.texts import excerpt
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """What a score card says beside its scores.
-
-    Attributes:
-        corpus: What was scored on.
-        mode: Its split.
-        model: What was fine-tuned.
-        precision: "32" or "bf16".
-        own_file: Whether an own file took the place of the split's.
-        own_training: Whether one took the place of train's.
-        trained_on: How many rows of train were used, where not all were.
-        overlap: What train and this split have in common; None where it was not looked at.
-    """
-
-    corpus: str
-    mode: str
-    model: str
-    precision: str
-    own_file: bool = False
-    own_training: bool = False
-    trained_on: int | None = None
-    overlap: Overlap | None = None
-
-    @classmethod
-    def of(cls, args: TrainArguments, mode: str, precision: str, overlap: Overlap | None) -> "About":
-        """Return what the settings of a training say about a score on one of its corpus's splits."""
-        own = {"train": args.train_file, "val": args.validation_file, "test": args.test_file}
-        return cls(
-            corpus=args.downstream_corpus_name or "",
-            mode=mode,
-            model=args.pretrained_model_name,
-            precision=precision,
-            own_file=bool(own.get(mode)),
-            own_training=bool(args.train_file),
-            trained_on=args.max_train_examples,
-            overlap=overlap,
-        )
-
-    def metrics(self) -> dict[str, Any]:
-        """Return what belongs beside the scores, as plain values."""
-        found = {
-            "corpus": self.corpus,
-            "split": self.mode,
-            "pretrained_model_name": self.model,
-            "precision": self.precision,
-        }
-        return found | ({"overlap": self.overlap.metrics()} if self.overlap else {})
-
-    def refer(self, scores: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the published figure nearest to `scores`, or why there is none; None for an unknown corpus.
-
-        Args:
-            scores: What was measured; `examples` is among it.
-
-        Returns:
-            `model`, `scores`, `split` (empty where the source does not say), `source`, `same_model`, and `unlike`, what
-            keeps the figures from being comparable: `trained_on` rows of ours, `own_training`, `rows` of the published
-            split; or `reason` alone: "sample", "own file" or "training split".
-        """
-        if self.corpus.startswith(BUILTIN):
-            return {"reason": "sample"}
-        if self.corpus not in SPLITS:
-            return None
-        if self.own_file or self.mode == "train":
-            return {"reason": "own file" if self.own_file else "training split"}
-        split = SPLITS[self.corpus]
-        found, same_model = nearest_figure(self.corpus, scores[split.metrics[0]], self.model)
-        unlike: dict[str, int] = {"trained_on": self.trained_on} if self.trained_on else {}
-        unlike |= {"own_training": True} if self.own_training else {}
-        unlike |= {"rows": split.rows} if scores["examples"] != split.rows else {}
-        return {
-            "model": found.model,
-            "scores": dict(found.scores),
-            "split": found.split,
-            "source": found.source,
-            "same_model": same_model,
-            "unlike": unlike,
-        }
-
-
-NAME_CELLS = 11
-"""Width of the names at the beginning of a score card's lines."""
-
-
-def write_tsv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
-    """Write rows as tab-separated UTF-8, quoted as in CSV where a text holds a tab, a quote or a line break."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter="\t", lineterminator="\n").writerows(rows)
-
-
-def read_tsv(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the columns, and the rows, of a file that `write_tsv` wrote."""
-    csv.field_size_limit(2**31 - 1)  # a passage may be longer than the 128 KiB that csv allows
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="\t"))
-    return (rows[0] if rows else []), rows[1:]
-
-
-def line_of(name: str, value: str, more: str = "") -> str:
-    """Return one line of a score card: `accuracy   0.8110   95 % interval 0.8075 to 0.8144`."""
-    return f"{name:{NAME_CELLS}}{value}{'   ' + more if more else ''}"
-
-
-NAMES = {
-    "confusion.png": "혼동 행렬 (confusion matrix)",
-    "calibration.png": "확률 보정 (calibration)",
-    "lengths.png": "길이별 점수 (score by length)",
-}
-"""What each picture shows, in the order in which they stand on the page."""
-
-
-@cache
-def load_template() -> Template:
-    """Return the page's template. Everything put into it is escaped."""
-    loader = PackageLoader("ratsnlp.nlpbook.evaluation", "templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("report.html")
-
-
-def data_address(path: Path) -> str:
-    """Return a PNG as an address that holds it."""
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
-
-
-def write_report(
-    path: Path, found: Mapping[str, Any], worst: Sequence[Mapping[str, Any]], pictures: Mapping[str, Path]
-) -> None:
-    """Write the page.
-
-    Args:
-        path: Where to.
-        found: What the score card measured.
-        worst: Its worst mistakes, by column.
-        pictures: Its pictures' files, by name.
-    """
-    shown = [(title, data_address(pictures[name])) for name, title in NAMES.items() if name in pictures]
-    page = load_template().render(found=found, worst=worst, pictures=shown)
-    path.write_text(page + "\n", encoding="utf-8")
-
-
-PRECISIONS = {"32": "float32", "bf16": "bfloat16"}
-INDENT = " " * NAME_CELLS
-NOT_PUBLISHED = {
-    "sample": "this sample is for learning the steps; no published figure compares with it",
-    "own file": "scored on an own file",
-    "training split": "scored on the rows it was trained on",
-}
-UNLIKE = {
-    "trained_on": "not alike: yours is trained on the first {:,} rows",
-    "own_training": "not alike: yours is trained on an own file",
-    "rows": "not alike: the published split has {:,} rows",
-}
+IN_TABLE, IN_FILE = 20, 100
+"""How many mistakes the page and `worst.tsv` hold."""
 
 
 @dataclass(frozen=True)
-class Card(ABC):
-    """Base of all score cards.
+class Report(ABC):
+    """Base of all reports. A task says what was asked and answered, and which blocks its report has.
 
     Args:
-        about: Where the card comes from; None for one made by hand.
+        provenance: Where the report comes from; None for one made by hand.
+        baselines: Reports on simpler ways to answer the same examples, by name, shown next to this one.
     """
 
-    about: About | None = field(default=None, kw_only=True)
+    provenance: Provenance | None = field(default=None, kw_only=True)
+    baselines: Mapping[str, "Report"] = field(default_factory=dict, kw_only=True)
 
-    metric: ClassVar[str]
-    """The score that stands first, as `metrics` names it."""
+    top_scores: ClassVar[Sequence[Score]]
+    """The scores at the top, the one that counts most first. `ratsnlp compare` compares those that are made of rows."""
 
-    shown: ClassVar[str]
-    """How that score is called on the card."""
+    right: ClassVar[str] = "right"
+    """The column that is 1 in rows answered right, else 0."""
 
-    digits: ClassVar[int]
-    """How many decimals it is shown with."""
-
-    @property
-    @abstractmethod
-    def row_scores(self) -> np.ndarray:
-        """The first score of each row, `(N,)`, in its own unit."""
+    group: ClassVar[str] = ""
+    """The column that says which rows are not independent; empty where all are."""
 
     @property
     @abstractmethod
+    def asked(self) -> Mapping[str, Sequence[Any]]:
+        """The columns of `predictions.tsv` that two models must share to be compared: texts and the right answers."""
+
+    @property
+    @abstractmethod
+    def answered(self) -> Mapping[str, Sequence[Any]]:
+        """The columns after those: `prediction`, `right`, and what the scores are made of."""
+
+    @property
     def lengths(self) -> Sequence[int]:
         """How long each row's text is, in characters; empty where that is not known."""
+        return ()
 
     @abstractmethod
-    def measure(self) -> dict[str, Any]:
-        """Return the scores, as plain values; `calibration` is among them."""
+    def blocks(self) -> Sequence[Block]:
+        """Return the parts of the report, in order; `head` makes the first."""
 
-    @abstractmethod
-    def tables(self) -> Mapping[str, Iterable[Sequence[Any]]]:
-        """Return the tables to write, by file name, each with a row of column names first."""
+    # what follows from that
 
-    @abstractmethod
-    def worst_mistakes(self, count: int = 10) -> list[dict[str, Any]]:
-        """Return the wrong answers of which the model was surest, surest first."""
+    @cached_property
+    def columns(self) -> Mapping[str, Sequence[Any]]:
+        """The columns of `predictions.tsv`."""
+        return {**self.asked, **self.answered}
+
+    @property
+    def row_count(self) -> int:
+        """How many rows were scored."""
+        return len(self.columns["prediction"])
+
+    @cached_property
+    def values(self) -> dict[str, float]:
+        """The scores at the top, by key, and others that a published figure is compared with."""
+        return {key: ratio_of_sums(parts) for key, parts in self._parts.items()}
+
+    @cached_property
+    def intervals(self) -> Mapping[str, Sequence[float]]:
+        """The 95 % intervals of scores, by key."""
+        groups = self.columns.get(self.group)
+        return {key: draw_interval(above, groups, below) for key, (above, below) in self._parts.items()}
+
+    @cached_property
+    def _parts(self) -> Mapping[str, Parts]:
+        return {score.key: score.parts(self.columns) for score in self.top_scores if score.numerator}
+
+    @cached_property
+    def _made(self) -> Sequence[Block]:
+        return self.blocks()
 
     @cached_property
     def measured(self) -> dict[str, Any]:
         """Everything measured: see `metrics`."""
-        found = self.measure()
-        if len(self.lengths):
-            found["by_length"] = score_by_length(self.lengths, self.row_scores)
-        if not self.about:
-            return found
-        if self.about.overlap and 0 < self.about.overlap.seen.sum() < len(self.row_scores):
-            found[f"{self.metric}_outside_train"] = float(self.row_scores[~self.about.overlap.seen].mean())
-        found |= self.about.metrics()
-        published = self.about.refer(found)
-        return found | ({"published": published} if published else {})
+        rows = [score for score in self.top_scores if score.numerator]
+        scores = [{**asdict(score), "denominator": [*score.denominator]} for score in rows]
+        comparison = {"asked": [*self.asked], "right": self.right, "group": self.group, "scores": scores}
+        found = {name: value for block in self._made for name, value in block.metrics.items()}
+        return found | {"comparison": comparison}
 
     def metrics(self) -> dict[str, Any]:
         """Return everything measured, as plain values."""
         return dict(self.measured)
 
-    def figures(self) -> dict[str, "Figure"]:
-        """Return the pictures to draw, by file name."""
-        found = {"calibration.png": draw_calibration(self.measured["calibration"])}
-        if rows := self.measured.get("by_length"):
-            found["lengths.png"] = draw_length_scores(rows, self.shown, 100 if self.digits == 2 else 1)
-        return found
+    def headline(self) -> dict[str, Any]:
+        """Return what a baseline is known by: the scores at the top, and the interval of the first."""
+        first = self.top_scores[0].key
+        return self.values | ({f"{first}_interval_95": [*self.intervals[first]]} if first in self.intervals else {})
+
+    def __str__(self) -> str:
+        """Return the report as text to print."""
+        return "\n".join(line for block in self._made for line in block.text())
+
+    def tables(self) -> Mapping[str, Iterable[Sequence[Any]]]:
+        """Return the tables to write, by file name, each with a row of column names first."""
+        rows = zip(*self.columns.values(), strict=True)
+        files = {name: rows for block in self._made for name, rows in block.files.items()}
+        return {"predictions.tsv": [list(self.columns), *rows], **files}
 
     def save(self, folder: Path) -> None:
         """Write `metrics.json`, the tables, the pictures, and all of it as one page, `report.html`, into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        metrics = json.dumps(self.measured, ensure_ascii=False, indent=2)
-        (folder / "metrics.json").write_text(metrics + "\n", encoding="utf-8")
-        tables = dict(self.tables())
-        if self.about and self.about.overlap:
-            tables["overlap.tsv"] = [COLUMNS, *self.about.overlap.rows()]
-        for name, rows in tables.items():
+        write_json(folder / "metrics.json", self.measured)
+        for name, rows in self.tables().items():
             write_tsv(folder / name, rows)
-        pictures = {name: save_figure(figure, folder / name) for name, figure in self.figures().items()}
-        write_report(folder / "report.html", self.measured, self.worst_mistakes(20), pictures)
+        drawn = {name: draw for block in self._made for name, draw in block.pictures.items()}
+        pictures = {name: save_figure(draw(), folder / name) for name, draw in drawn.items()}
+        write_page(folder / "report.html", self._made, pictures)
 
-    # lines of the card in a terminal
+    # the blocks that reports share
 
-    def format(self, score: float) -> str:
-        """Return the first score as it is shown."""
-        return f"{score:.{self.digits}f}"
+    def head(self, name: str = "examples") -> Block:
+        """Return how many rows were scored, and of what; `name` says what a row is."""
+        count, origin, metrics = f"{self.row_count:,}", self.provenance, {"examples": self.row_count}
+        if not origin:
+            return Block(lines=[Line(name, count, korean=f"{count}개")], metrics=metrics)
+        precision = PRECISIONS[origin.precision]
+        korean = f"{origin.corpus} 말뭉치의 {origin.mode} · {origin.model} · {precision} · {count}개"
+        line = Line(name, count, f"{origin.corpus}, {origin.mode}, {precision}", korean)
+        return Block(lines=[line], metrics=metrics | origin.metrics())
 
-    def lines_about_rows(self, name: str) -> list[str]:
-        """Return how many rows were scored, and of what."""
-        about = self.about
-        of = f"{about.corpus}, {about.mode}, {PRECISIONS.get(about.precision, about.precision)}" if about else ""
-        return [line_of(name, f"{self.measured['examples']:,}", of)]
+    def top(self, *lines: Line) -> Block:
+        """Return the scores at the top, with `lines` below them."""
+        intervals = {f"{name}_interval_95": [*bounds] for name, bounds in self.intervals.items()}
+        return Block(
+            scores=[self._line(score) for score in self.top_scores], lines=lines, metrics=self.values | intervals
+        )
 
-    def lines_around(self) -> list[str]:
-        """Return what to read the scores beside: published figures, what train gives away, calibration, lengths."""
-        calibration = self.measured["calibration"]
-        more = f", macro over labels {calibration['ece_macro']:.4f}" if "ece_macro" in calibration else ""
-        lines = [*self.lines_about_published(), *self.lines_about_overlap()]
-        lines.append(line_of("ECE", f"{calibration['ece']:.4f}", f"calibration error{more}; 0 is best"))
-        if rows := self.measured.get("by_length"):
-            parts = [f"{row['shortest']}-{row['longest']}: {self.format(row['score'])}" for row in rows]
-            lines.append(line_of("characters", "   ".join(parts)))
-        return lines
+    def context(self, *lines: Line, metrics: Mapping[str, Any] | None = None) -> Sequence[Block]:
+        """Return what to compare the scores with: `lines`, baselines, a published figure, and what train gives away."""
+        title, korean = "what to compare with", "견주어 보기 (what to compare with)"
+        own = Block(title=title, korean=korean, lines=lines, metrics=metrics or {})
+        origin = self.provenance
+        published = origin.published_block(self.values, self.row_count, self.top_scores[0]) if origin else Block()
+        return [own, self._baselines(), published, self._overlap()]
 
-    def lines_about_published(self) -> list[str]:
-        """Return the published figure to compare with, or why there is none."""
-        found = self.measured.get("published")
-        if not found:
-            return []
-        if "reason" in found:
-            return [line_of("published", f"none: {NOT_PUBLISHED[found['reason']]}")]
-        value, own = found["scores"][self.metric], self.measured[self.metric]
-        away = f"yours is {self.format(abs(own - value))} {'higher' if own > value else 'lower'}"
-        scores = " / ".join(self.format(score) for score in found["scores"].values())
-        lines = [line_of("published", scores, f"{found['model']}; {away} ({found['source']})")]
-        return lines + [INDENT + UNLIKE[name].format(count) for name, count in found["unlike"].items()]
+    def _line(self, score: Score, name: str = "") -> ScoreLine:
+        return ScoreLine(score, self.values[score.key], self.intervals.get(score.key, ()), name)
 
-    def lines_about_overlap(self) -> list[str]:
-        """Return how many rows stand in train too, and how many texts there have several labels."""
-        found = self.measured.get("overlap")
-        if not found:
-            return []
-        lines = [line_of("in train", f"{found['test_in_train']:,}", f"of {self.measured['examples']:,} rows")]
-        if found["test_in_train"]:
-            lines[0] += f"; {found['test_in_train_with_another_label']:,} with another label there"
-        if (without := self.measured.get(f"{self.metric}_outside_train")) is not None:
-            lines[0] += f"; {self.shown} of the others {self.format(without)}"
-        if found["label_conflicts_in_train"]:
-            lines.append(f"{INDENT}{found['label_conflicts_in_train']:,} texts of train have several labels")
-        return lines
+    def _baselines(self) -> Block:
+        reports = self.baselines.items()
+        lines = [report._line(report.top_scores[0], name) for name, report in reports]
+        found = {name.replace(" ", "_"): report.headline() for name, report in reports}
+        return Block(lines=lines, metrics={"baselines": [*self.baselines], **found})
+
+    def _overlap(self) -> Block:
+        overlap = self.provenance.overlap if self.provenance else None
+        if not overlap:
+            return Block()
+        found, score, rows = overlap.metrics(), self.top_scores[0], self.row_count
+        metrics: dict[str, Any] = {"overlap": found}
+        train, repeated, conflicts, seen, other = (f"{count:,}" for count in found.values())
+        more = f"of {rows:,} rows; {other} with another label there"
+        korean = f"평가 문장 가운데 학습 문장에도 있는 것 (in train too): {seen}개, 그중 라벨이 다른 것 {other}개"
+        if overlap.seen.any() and not overlap.seen.all() and score.numerator:
+            above, below = (part[~overlap.seen] for part in self._parts[score.key])
+            metrics[f"{score.key}_outside_train"] = outside = ratio_of_sums((above, below))
+            more += f"; {score.name} of the others {score.format(outside)}"
+            korean += f"; 이들을 뺀 점수 {score.format(outside)}"
+        english = f"train has {train} rows, {repeated} of them repeated; {conflicts} texts of train have several labels"
+        repeats = f"학습 문장 {train}개 가운데 되풀이된 것 (repeated) {repeated}개"
+        repeats += f", 라벨이 엇갈리는 문장 (label conflicts) {conflicts}개"
+        lines = [Line("in train", seen, more, korean), Line("", english, korean=repeats)]
+        return Block(lines=lines, files={"overlap.tsv": [COLUMNS, *overlap.rows()]}, metrics=metrics)
+
+    def by_length(self) -> Block:
+        """Return the first score of texts of similar length."""
+        score = self.top_scores[0]
+        if not (len(self.lengths) and score.numerator):
+            return Block()
+        found = score_by_length(self.lengths, *self._parts[score.key])
+        shown = "   ".join(f"{row['shortest']}-{row['longest']}: {score.format(row['score'])}" for row in found)
+        return Block(
+            title="score by length",
+            korean="길이별 점수 (score by length)",
+            lines=[Line("characters", shown, korean=f"글자 수 (characters) {shown}")],
+            pictures={"lengths.png": partial(draw_length_scores, found, score.name, score.highest)},
+            metrics={"by_length": found},
+        )
+
+
+def calibration_block(found: Mapping[str, Any], more: str = "", korean: str = "") -> Block:
+    """Return how well probabilities are calibrated: `ece` and `bins` of `found`, and `more` to say, also in Korean."""
+    ece = f"{found['ece']:.4f}"
+    return Block(
+        title="calibration",
+        korean="확률 보정 (calibration)",
+        note="모델이 말한 확률만큼 실제로 맞았는지 봅니다. 막대가 점선보다 낮으면 자신이 지나친 것입니다.",
+        lines=[Line("ECE", ece, f"calibration error{more}; 0 is best", f"구간 15개의 ECE {ece}{korean}")],
+        pictures={"calibration.png": partial(draw_calibration, found)},
+        metrics={"calibration": found},
+    )
+
+
+def mistakes_block(worst: Sequence[Mapping[str, Any]], right: str, texts: Sequence[str]) -> Block:
+    """Return the surest mistakes.
+
+    Args:
+        worst: Rows with `prediction` and `probability` among their columns, surest first.
+        right: The column of the right answers.
+        texts: The columns to quote.
+    """
+    names = [*worst[0]] if worst else [*texts, right, "prediction", "probability"]
+    rows = [[row[name] for name in names] for row in worst]
+    quotes = [" + ".join(excerpt(row[name]) for name in texts) for row in worst]
+    said = [
+        f"{row[right]} taken for {row['prediction']} ({row['probability']:.2f}): {quote}"
+        for row, quote in zip(worst, quotes, strict=True)
+    ]
+    return Block(
+        title="surest mistakes",
+        korean="가장 자신 있게 틀린 답 (surest mistakes)",
+        lines=[] if worst else [Line("mistakes", "none", korean="틀린 답이 없습니다.")],
+        table=Table({name: name for name in names}, rows[:IN_TABLE], said) if worst else None,
+        files={"worst.tsv": [names, *rows[:IN_FILE]]},
+    )
+
+
+def surest(wrong: Sequence[bool] | np.ndarray, probabilities: Sequence[float], count: int) -> list[int]:
+    """Return the rows of the wrong answers with the highest probabilities, highest first."""
+    rows = np.flatnonzero(wrong).tolist()
+    return sorted(rows, key=lambda row: -probabilities[row])[:count]
 
 
 Precision = Literal["auto", "32", "bf16"]
@@ -334,8 +274,8 @@ def computing_in(precision: Literal["32", "bf16"], device: str) -> AbstractConte
 
 def score(
     predictor: Any, examples: Sequence[Any], corpus: Any, args: TrainArguments, mode: str, precision: Precision
-) -> Any:
-    """Return a predictor's score card on a split, which knows where it comes from and what train gives away.
+) -> Report:
+    """Return a predictor's report on a split, which knows where it comes from and what train gives away.
 
     Args:
         predictor: A predictor of any task.
@@ -348,7 +288,6 @@ def score(
     device = predictor.model.device.type
     used = choose_precision(precision, device)
     with computing_in(used, device):
-        card = predictor.evaluate(examples)
-    if not isinstance(card, Card):
-        return card
-    return dataclasses.replace(card, about=About.of(args, mode, used, read_overlap(corpus, args, mode, examples)))
+        report: Report = predictor.evaluate(examples)
+    overlap = read_overlap(corpus, args, mode, examples)
+    return replace(report, provenance=Provenance.of(args, mode, used, overlap))

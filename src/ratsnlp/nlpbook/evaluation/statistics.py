@@ -1,14 +1,92 @@
-"""How far a score would move on other test sets of the same kind: bootstrap intervals, seeded."""
+"""What scores are worth: seeded bootstrap intervals, calibration, scores by length, McNemar's test. NumPy only."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ratsnlp.nlpbook.metrics import overall_scores
+Parts = tuple[np.ndarray, np.ndarray]
+"""What each row adds above and below the line of a score: two of `(N,)` float64."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A score that a report shows: how it is called and, where it is made of rows, from which columns.
+
+    Over rows it is `weight * sum(numerator) / sum(denominator)`, times 100 if `percent`.
+
+    Attributes:
+        key: Its name in `metrics.json`.
+        name: Its name in a terminal.
+        korean: Its name on the page; by default `name`.
+        percent: Whether it is in 0..100, shown with two decimals; else it is in 0..1, with four.
+        numerator: A column of `predictions.tsv`; empty for a score that is no ratio of sums, such as macro F1.
+        denominator: Columns that are added up; empty for the number of rows.
+        weight: 2 for an F1, which is 2 * right / (gold + predicted).
+    """
+
+    key: str
+    name: str
+    korean: str = ""
+    percent: bool = False
+    numerator: str = ""
+    denominator: Sequence[str] = ()
+    weight: float = 1
+
+    @property
+    def highest(self) -> float:
+        """The best that can be reached."""
+        return 100 if self.percent else 1
+
+    def format(self, value: float, sign: str = "") -> str:
+        """Return a value as it is shown."""
+        return f"{value:{sign}.{2 if self.percent else 4}f}"
+
+    def parts(self, columns: Mapping[str, Sequence[Any]]) -> Parts:
+        """Return what each row adds above and below the line, in the unit of the score."""
+        above = self.highest * self.weight * np.asarray(columns[self.numerator], dtype=np.float64)
+        below = [np.asarray(columns[name], dtype=np.float64) for name in self.denominator] or [np.ones(len(above))]
+        return above, np.sum(below, axis=0)
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return `above / below`, and 0 where there is nothing to count."""
+    found: np.ndarray = np.divide(above, below, out=np.zeros(np.shape(above)), where=np.not_equal(below, 0))
+    return found
+
+
+def ratio_of_sums(parts: Parts) -> float:
+    """Return the score of the rows that `parts` stand for."""
+    return float(ratio(parts[0].sum(), parts[1].sum()))
+
+
+def class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Return `precision`, `recall` and `f1` of each class in 0..1, each `(..., K)`, from counts `(..., K, K)`.
+
+    True labels are in rows. A score with nothing to count is 0.
+    """
+    hits = confusion.diagonal(axis1=-2, axis2=-1)
+    predicted, present = confusion.sum(-2), confusion.sum(-1)
+    return {
+        "precision": ratio(hits, predicted),
+        "recall": ratio(hits, present),
+        "f1": ratio(2 * hits, predicted + present),
+    }
+
+
+def overall_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
+    """Return `accuracy` and `macro_f1` in 0..1, each `(...)`, from counts `(..., K, K)`, true label by row.
+
+    A class that is neither present nor predicted does not count towards macro F1.
+    """
+    seen = (confusion.sum(-1) + confusion.sum(-2)) > 0
+    return {
+        "accuracy": confusion.diagonal(axis1=-2, axis2=-1).sum(-1) / confusion.sum((-2, -1)),
+        "macro_f1": class_scores(confusion)["f1"].sum(-1) / seen.sum(-1),
+    }
+
 
 RESAMPLES = 2000
 FEW_KINDS = 2000
@@ -27,7 +105,7 @@ def draw_counts(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, w
         counts: How many rows there are of each kind, `(C,)`.
         resamples: How many test sets to draw.
         seed: Same seed, same draws.
-        width: Numbers that the caller makes of each draw, where those are more than the kinds.
+        width: How many numbers the caller makes of each draw, if more than the kinds.
     """
     generator, total, kinds = np.random.default_rng(seed), int(counts.sum()), len(counts)
     size = max(1, DRAWN_AT_ONCE // max(kinds, width))
@@ -41,52 +119,59 @@ def draw_counts(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, w
             yield np.stack([np.bincount(drawn, minlength=kinds) for drawn in rows])
 
 
-def middle_95(values: np.ndarray) -> tuple[float, float]:
-    """Return the bounds that leave out 2.5 % of the values at each end."""
-    low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def bootstrap_intervals(confusion: Tensor, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, list[float]]:
-    """Return the 95 % bootstrap intervals of accuracy and macro F1.
-
-    Args:
-        confusion: Counts `(K, K)`.
-        resamples: How many test sets to draw.
-        seed: Same seed, same intervals.
-    """
-    flat = confusion.numpy().ravel()
+def bootstrap_intervals(confusion: np.ndarray) -> dict[str, tuple[float, float]]:
+    """Return the 95 % bootstrap intervals of accuracy and macro F1, from counts `(K, K)`."""
+    flat = confusion.ravel()
     kinds = np.flatnonzero(flat)  # most cells of many labels are empty, and stay so
     found: dict[str, list[np.ndarray]] = {}
-    for draws in draw_counts(flat[kinds], resamples, seed, width=len(flat)):
+    for draws in draw_counts(flat[kinds], width=len(flat)):
         matrices = np.zeros((len(draws), len(flat)), dtype=np.int64)
         matrices[:, kinds] = draws
-        scores = overall_scores(torch.from_numpy(matrices.reshape(-1, *confusion.shape)))
-        for name, values in scores.items():
-            found.setdefault(name, []).append(values.numpy())
-    return {name: list(middle_95(np.concatenate(chunks))) for name, chunks in found.items()}
+        for name, values in overall_scores(matrices.reshape(-1, *confusion.shape)).items():
+            found.setdefault(name, []).append(values)
+    return {name: _middle_95(np.concatenate(chunks)) for name, chunks in found.items()}
 
 
 def draw_interval(
-    scores: np.ndarray, groups: Sequence[str] | None = None, resamples: int = RESAMPLES, seed: int = 0
+    scores: np.ndarray, groups: Sequence[Any] | None = None, sizes: np.ndarray | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of the mean of `scores`.
+    """Return the 95 % bootstrap interval of `sum(scores) / sum(sizes)`; of the mean, unless sizes are given.
 
-    Whole groups are drawn with replacement: questions about one article stand and fall together, and an interval that
-    took them for independent would be too narrow. Groups alike in size and sum are one kind (see `draw_counts`).
+    Whole groups are drawn with replacement: questions about one article are not independent, and an interval that took
+    them for it would be too narrow. Groups of equal sums are one kind (see `draw_counts`).
 
     Args:
-        scores: One score for each row, `(N,)`.
+        scores: What each row adds above the line, `(N,)`.
         groups: What each row is about; None takes every row for a group of its own.
-        resamples: How many test sets to draw.
+        sizes: What each row adds below the line, `(N,)`.
         seed: Same seed, same interval.
     """
+    below = np.ones(len(scores)) if sizes is None else sizes
+    return _middle_95(_resample([scores, below], ratio, groups, seed))
+
+
+def draw_difference(first: Parts, second: Parts, groups: Sequence[Any] | None = None) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of a score's difference, second minus first, on the same drawn rows."""
+    if np.array_equal(first[1], second[1]):
+        return draw_interval(second[0] - first[0], groups, first[1])
+    return _middle_95(_resample([*first, *second], lambda a, b, c, d: ratio(c, d) - ratio(a, b), groups))
+
+
+def _resample(
+    columns: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], groups: Sequence[Any] | None, seed: int = 0
+) -> np.ndarray:
+    """Return the statistic, a function of each column's sum, of every drawn test set."""
     place = {group: i for i, group in enumerate(dict.fromkeys(groups or ()))}
-    numbers = np.array([place[group] for group in groups]) if groups else np.arange(len(scores))
-    sums, sizes = np.bincount(numbers, weights=scores), np.bincount(numbers)
-    kinds, counts = np.unique(np.stack([sums, sizes], axis=1), axis=0, return_counts=True)  # (C, 2), (C,)
-    means = [(draws @ kinds[:, 0]) / (draws @ kinds[:, 1]) for draws in draw_counts(counts, resamples, seed)]
-    return middle_95(np.concatenate(means))
+    numbers = np.array([place[group] for group in groups]) if groups else np.arange(len(columns[0]))
+    sums = np.stack([np.bincount(numbers, weights=column) for column in columns], axis=1)  # (groups, columns)
+    kinds, counts = np.unique(sums, axis=0, return_counts=True)
+    draws = draw_counts(counts, seed=seed)
+    return np.concatenate([statistic(*(drawn @ column for column in kinds.T)) for drawn in draws])
+
+
+def _middle_95(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
 
 
 BINS = 15
@@ -95,45 +180,40 @@ LEAST_PROBABILITY = 1e-12
 
 
 def bin_confidences(confidences: np.ndarray, hits: np.ndarray, bins: int = BINS) -> list[dict[str, Any]]:
-    """Return what the model promised and what it kept, in bins of equal width; empty ones are left out.
+    """Return mean confidence and accuracy in bins of equal width; empty ones are left out.
 
     Args:
-        confidences: Probabilities in 0..1, `(N,)`.
-        hits: Whether each came true, `(N,)`.
-        bins: How many bins 0..1 is cut into; a probability on a boundary belongs to the upper bin.
+        confidences: Probabilities in 0..1, `(N,)`; one on a boundary belongs to the upper bin.
+        hits: Whether each answer was right, `(N,)`.
+        bins: How many bins 0..1 is cut into.
 
     Returns:
-        A row for each bin: `low` and `high` (its boundaries), `examples`, `confidence` (mean probability), `right`
-        (share that came true).
+        A row for each bin: its boundaries `low` and `high`, `examples`, mean `confidence`, and the share `right`.
     """
     places = np.minimum(np.floor(np.asarray(confidences, dtype=np.float64) * bins).astype(int), bins - 1)
     counts = np.bincount(places, minlength=bins)
-    promised = np.bincount(places, weights=confidences, minlength=bins)
-    kept = np.bincount(places, weights=hits, minlength=bins)
+    confidence = np.bincount(places, weights=confidences, minlength=bins)
+    right = np.bincount(places, weights=hits, minlength=bins)
     return [
         {
             "low": i / bins,
             "high": (i + 1) / bins,
             "examples": int(counts[i]),
-            "confidence": float(promised[i] / counts[i]),
-            "right": float(kept[i] / counts[i]),
+            "confidence": float(confidence[i] / counts[i]),
+            "right": float(right[i] / counts[i]),
         }
         for i in np.flatnonzero(counts)
     ]
 
 
 def expected_calibration_error(rows: list[dict[str, Any]]) -> float:
-    """Return the mean distance between promised and kept, in 0..1, each bin weighing as many examples as it holds."""
+    """Return the mean distance between confidence and accuracy, in 0..1, each bin weighted by its examples."""
     sizes = [row["examples"] for row in rows]
     return float(np.average([abs(row["confidence"] - row["right"]) for row in rows], weights=sizes))
 
 
 def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return how well a classifier's probabilities are calibrated.
-
-    Args:
-        probabilities: `(N, K)`.
-        labels: True label numbers, `(N,)`.
+    """Return how well probabilities `(N, K)` are calibrated, given true label numbers `(N,)`.
 
     Returns:
         `ece` of the label given (the others' probabilities do not count); `ece_macro`, the mean over all K labels of
@@ -160,33 +240,36 @@ def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[s
 BUCKETS = 5
 
 
-def score_by_length(lengths: Sequence[int], scores: np.ndarray, buckets: int = BUCKETS) -> list[dict[str, Any]]:
-    """Return the mean score of texts of like length, shortest first.
+def score_by_length(
+    lengths: Sequence[int], scores: np.ndarray, sizes: np.ndarray | None = None, buckets: int = BUCKETS
+) -> list[dict[str, Any]]:
+    """Return the score of texts of similar length, shortest first.
 
     Buckets hold about as many texts each. Texts of one length stay together, so there may be fewer buckets than asked.
     Intervals take texts for independent.
 
     Args:
         lengths: How long each text is, in characters, `(N,)`.
-        scores: The score of each, `(N,)`.
+        scores: The score of each, or what it adds above the line, `(N,)`.
+        sizes: What it adds below the line, `(N,)`; by default 1.
         buckets: How many buckets there are at most.
 
     Returns:
         A row for each bucket: `shortest` and `longest`, both inclusive, `examples`, `score` and its `interval_95`.
     """
-    sizes = np.asarray(lengths)
-    bounds = np.unique(np.quantile(sizes, np.arange(1, buckets) / buckets, method="inverted_cdf"))
-    places = np.searchsorted(bounds, sizes)  # a length equal to a bound belongs to the bucket that ends there
+    long, below = np.asarray(lengths), np.ones(len(scores)) if sizes is None else sizes
+    bounds = np.unique(np.quantile(long, np.arange(1, buckets) / buckets, method="inverted_cdf"))
+    places = np.searchsorted(bounds, long)  # a length equal to a bound belongs to the bucket that ends there
     rows = []
     for place in np.unique(places):
         inside = places == place
         rows.append(
             {
-                "shortest": int(sizes[inside].min()),
-                "longest": int(sizes[inside].max()),
+                "shortest": int(long[inside].min()),
+                "longest": int(long[inside].max()),
                 "examples": int(inside.sum()),
-                "score": float(scores[inside].mean()),
-                "interval_95": list(draw_interval(scores[inside])),
+                "score": ratio_of_sums((scores[inside], below[inside])),
+                "interval_95": list(draw_interval(scores[inside], sizes=below[inside])),
             }
         )
     return rows
@@ -197,12 +280,7 @@ FEWEST_FOR_CHI_SQUARE = 25
 
 
 class McNemar(NamedTuple):
-    """The outcome of a test.
-
-    Attributes:
-        p_value: How probable a difference at least this large is between two models that are equally good.
-        method: How it was computed.
-    """
+    """The outcome of a test: how probable so large a difference is between equally good models, and how computed."""
 
     p_value: float
     method: Literal["exact binomial", "chi-square, continuity-corrected"]
@@ -211,11 +289,7 @@ class McNemar(NamedTuple):
 def mcnemar(only_first: int, only_second: int) -> McNemar:
     """Test whether two models that answered the same rows are equally good, two-sided.
 
-    Rows that both have right, or both wrong, say nothing about which is better.
-
-    Args:
-        only_first: Rows that just the first model has right.
-        only_second: Rows that just the second model has right.
+    Only rows that just one of them has right count: `only_first` the first, `only_second` the second.
 
     Source: McNemar 1947, https://doi.org/10.1007/BF02295996; the correction is Edwards', 1948.
     """

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.inference import ENGINE_NAMES
 from ratsnlp.nlpbook.models import takes_token_types
 
 logger = logging.getLogger("ratsnlp")
@@ -148,12 +149,8 @@ def _export_quantized(model: PreTrainedModel) -> Engine:
         return OnnxEngine(small)
 
 
-ENGINES: dict[str, Callable[[PreTrainedModel], Engine]] = {
-    "torch": lambda model: model,
-    "torch-int8": _quantize,
-    "onnx": export,
-    "onnx-int8": _export_quantized,
-}
+BUILDERS: tuple[Callable[[PreTrainedModel], Engine], ...] = (lambda model: model, _quantize, export, _export_quantized)
+ENGINES = dict(zip(ENGINE_NAMES, BUILDERS, strict=True))
 
 
 class NamedOutputs(torch.nn.Module):

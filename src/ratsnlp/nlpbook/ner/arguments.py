@@ -1,5 +1,6 @@
 """Settings of named entity recognition: how tokens are cut, and which sequences of labels are allowed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -55,21 +56,15 @@ class NERDeployArguments(DeployArguments):
 
     as_trained: ClassVar[dict[str, Any]] = DeployArguments.as_trained | defaults_of(NERTrainArguments, answering=True)
 
-    def __post_init__(self) -> None:
-        """Check the settings, choose the checkpoint, and write or find its label map.
+    def take_over(self, checkpoint: Path, described: Mapping[str, Any]) -> None:
+        """Write or find the checkpoint's label map.
 
         Raises:
-            ArgumentError: See `DeployArguments`; or the checkpoint holds no labels and there is no label map.
-            CheckpointError: No checkpoint can be chosen there.
+            ArgumentError: The checkpoint holds no labels and there is no label map.
         """
-        super().__post_init__()
-        from ratsnlp.nlpbook.checkpoints import read_description
-
         given = self.downstream_model_labelmap_fpath or self.downstream_model_labelmap_path
-        checkpoint = Path(str(self.downstream_model_checkpoint_fpath))
         path = Path(given).expanduser() if given else ModelFolder(checkpoint.parent).label_map
-        labels = read_description(checkpoint).get("labels")
-        if labels:
+        if labels := described.get("labels"):
             path = _write_label_map(path, labels)
         elif not path.is_file():
             raise ArgumentError(

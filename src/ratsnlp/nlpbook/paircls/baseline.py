@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
-from ratsnlp.nlpbook.classification.report import ScoreCard
+from ratsnlp.nlpbook.classification.report import ClassificationReport
 
 LONGEST_RUN = 3
 LEAST_TEXTS = 2
@@ -96,8 +96,8 @@ def score_hypothesis_only(
     test: Sequence[ClassificationExample],
     labels: Sequence[str],
     label_names: Sequence[str] = (),
-) -> ScoreCard:
-    """Return the score card of a bag-of-characters classifier that reads hypotheses and never a premise.
+) -> ClassificationReport:
+    """Return the report on a bag-of-characters classifier that reads hypotheses and never a premise.
 
     Without the premise the question cannot be answered, so an honest score is chance. What lies above it comes from
     habits of those who wrote the hypotheses ("never" in contradictions, for example); a model may live on them too.
@@ -120,4 +120,4 @@ def score_hypothesis_only(
     hypotheses = [str(example.text_b) for example in test]
     truth = torch.tensor([place[str(example.label)] for example in test])
     found = classifier.probabilities(hypotheses)
-    return ScoreCard(hypotheses, truth, found, list(labels), list(label_names or labels), ("hypothesis",))
+    return ClassificationReport(hypotheses, truth, found, list(labels), list(label_names or labels), ("hypothesis",))

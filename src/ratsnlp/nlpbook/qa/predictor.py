@@ -17,7 +17,7 @@ from ratsnlp.nlpbook.inference.predictor import Predictor
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.corpus import KorQuADV1Corpus, QAExample
 from ratsnlp.nlpbook.qa.josa import cut_josa
-from ratsnlp.nlpbook.qa.report import AnswerCard
+from ratsnlp.nlpbook.qa.report import QAReport
 from ratsnlp.nlpbook.qa.windows import OUTSIDE, PairLayout, Window, WindowCutter, search_spans
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.texts import compose
@@ -192,8 +192,8 @@ class QAPredictor(Predictor):
         types = [[0] * w.passage_start + [1] * (len(w.ids) - w.passage_start) for w in windows]
         return self.stack([window.ids.tolist() for window in windows], types)
 
-    def evaluate(self, examples: Sequence[QAExample], progress: bool = True) -> AnswerCard:
-        """Return the score card over answered questions. The best span counts, even where "no answer" beats it."""
+    def evaluate(self, examples: Sequence[QAExample], progress: bool = True) -> QAReport:
+        """Return the report on answered questions. The best span counts, even where "no answer" beats it."""
         readings = self.read([(e.question_text, e.context_text) for e in examples], count=1, progress=progress)
         uncut, cut = [], []
         for example, reading in zip(examples, readings, strict=True):
@@ -201,7 +201,7 @@ class QAPredictor(Predictor):
             end = cut_josa(example.context_text, span.start, span.end, example.question_text)
             uncut.append(example.context_text[span.start : span.end])
             cut.append(example.context_text[span.start : end])
-        return AnswerCard(
+        return QAReport(
             ids=[e.id for e in examples],
             questions=[e.question_text for e in examples],
             groups=[e.article or e.context_text for e in examples],

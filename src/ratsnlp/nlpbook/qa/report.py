@@ -1,26 +1,20 @@
-"""How good extracted answers are: exact match and character F1 with intervals, and the worst mistakes."""
+"""How good extracted answers are: exact match and character F1 with intervals, and the surest mistakes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ratsnlp.nlpbook.classification.report import LISTED, WORST
-from ratsnlp.nlpbook.evaluation.report import Card, line_of
-from ratsnlp.nlpbook.evaluation.statistics import bin_confidences, draw_interval, expected_calibration_error
+from ratsnlp.nlpbook.evaluation.blocks import Block, Line
+from ratsnlp.nlpbook.evaluation.report import IN_FILE, Report, calibration_block, mistakes_block, surest
+from ratsnlp.nlpbook.evaluation.statistics import Score, bin_confidences, expected_calibration_error
 from ratsnlp.nlpbook.qa.metrics import korquad_exact_match, korquad_f1
-from ratsnlp.nlpbook.texts import excerpt
-
-COLUMNS = (
-    *("id", "question", "answers", "prediction", "prediction_without_josa_cut", "probability", "exact_match", "f1"),
-    "group",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnswerCard(Card):
+class QAReport(Report):
     """The scores of answers on one split, as KorQuAD's scorer gives them. Sequences have one entry for each question.
 
     Args:
@@ -34,7 +28,6 @@ class AnswerCard(Card):
         unanswered: Whether "no answer" was ahead of the prediction, which is scored all the same: there is an answer.
         josa_cut: Whether the predictor's answers are the cut ones.
         lengths: How many characters each question's passage has; empty where that is not known.
-        about: Where the card comes from; None for one made by hand.
     """
 
     ids: Sequence[str]
@@ -48,7 +41,11 @@ class AnswerCard(Card):
     josa_cut: bool
     lengths: Sequence[int] = ()
 
-    metric, shown, digits = "exact_match", "EM", 2
+    top_scores = (
+        Score(key="exact_match", name="EM", korean="EM (정확히 일치)", percent=True, numerator="exact_match"),
+        Score(key="f1", name="F1", korean="F1 (글자 겹침)", percent=True, numerator="f1"),
+    )
+    right, group = "exact_match", "group"
 
     @property
     def predictions(self) -> Sequence[str]:
@@ -58,86 +55,76 @@ class AnswerCard(Card):
     @cached_property
     def scores(self) -> dict[str, np.ndarray]:
         """Each question's scores in 0..100, `(N,)` float64, by name; those without a suffix are the predictor's own."""
-        cut, uncut = score_answers(self.cut, self.answers), score_answers(self.uncut, self.answers)
+        cut, uncut = _score(self.cut, self.answers), _score(self.uncut, self.answers)
         suffixed = {f"{name}_with_josa_cut": values for name, values in cut.items()}
         suffixed |= {f"{name}_without_josa_cut": values for name, values in uncut.items()}
-        return (cut if self.josa_cut else uncut) | suffixed
+        return {name: 100 * values for name, values in ((cut if self.josa_cut else uncut) | suffixed).items()}
 
     @property
-    def row_scores(self) -> np.ndarray:
-        """100 where the answer matches exactly, else 0, `(N,)`."""
-        return self.scores["exact_match"]
+    def asked(self) -> Mapping[str, Sequence[Any]]:
+        """The questions, and the answers that count as right."""
+        return {"id": self.ids, "question": self.questions, "answers": [" | ".join(found) for found in self.answers]}
 
-    def measure(self) -> dict[str, Any]:
-        """Return the scores, as plain values, in 0..100, as the official script reports them.
-
-        `calibration` compares the probability of each span with whether it matches exactly.
-        """
-        bins = bin_confidences(np.array(self.probabilities), self.row_scores / 100)
-        intervals = {
-            f"{name}_interval_95": list(draw_interval(self.scores[name], self.groups)) for name in ("exact_match", "f1")
-        }
-        return {
-            **{name: float(values.mean()) for name, values in self.scores.items()},
-            **intervals,
-            "examples": len(self.questions),
-            "no_answer_ahead": sum(self.unanswered),
-            "josa_cut": self.josa_cut,
-            "calibration": {"ece": expected_calibration_error(bins), "bins": bins},
-        }
-
-    def rows(self) -> list[tuple[Any, ...]]:
-        """Return one row for each question, in order: see `COLUMNS`. Groups are numbered as they come."""
+    @cached_property
+    def answered(self) -> Mapping[str, Sequence[Any]]:
+        """The answers given and their scores, in 0..1. Groups are numbered as they come."""
+        scores = _score(self.predictions, self.answers)
         numbers = {group: i for i, group in enumerate(dict.fromkeys(self.groups))}
+        return {
+            "prediction": self.predictions,
+            "prediction_without_josa_cut": self.uncut,
+            "probability": self.probabilities,
+            "exact_match": scores["exact_match"].astype(int).tolist(),
+            "f1": scores["f1"].tolist(),
+            "group": [numbers[group] for group in self.groups],
+        }
+
+    def blocks(self) -> Sequence[Block]:
+        """Return the parts of the report. Calibration compares the probability of each span with its exact match."""
+        bins = bin_confidences(np.array(self.probabilities), np.array(self.answered["exact_match"]))
+        ahead = sum(self.unanswered)
+        korean = f'"답 없음"이 앞선 질문 (no answer ahead): {ahead:,}개'
+        nothing = Line("no answer", f"{ahead:,}", "times ahead of the best span", korean)
+        means = {name: float(values.mean()) for name, values in self.scores.items()}
         return [
-            (*texts, f"{probability:.4f}", int(em == 100), f"{f1 / 100:.4f}", numbers[group])
-            for *texts, probability, em, f1, group in zip(
-                self.ids,
-                self.questions,
-                (" | ".join(answers) for answers in self.answers),
-                self.predictions,
-                self.uncut,
-                self.probabilities,
-                self.scores["exact_match"],
-                self.scores["f1"],
-                self.groups,
-                strict=True,
-            )
+            self.head("questions"),
+            self.top(),
+            *self.context(
+                *self._describe_cut(means),
+                nothing,
+                metrics=means | {"no_answer_ahead": ahead, "josa_cut": self.josa_cut},
+            ),
+            calibration_block({"ece": expected_calibration_error(bins), "bins": bins}),
+            self.by_length(),
+            mistakes_block(self.worst_mistakes(IN_FILE), "answers", ["question"]),
         ]
 
-    def worst_mistakes(self, count: int = WORST) -> list[dict[str, Any]]:
+    def _describe_cut(self, means: Mapping[str, float]) -> list[Line]:
+        lines = []
+        for cut, name, korean in (
+            (True, "josa cut", "조사를 떼고 (with josa cut)"),
+            (False, "josa kept", "조사를 떼지 않고 (without josa cut)"),
+        ):
+            suffix = "with_josa_cut" if cut else "without_josa_cut"
+            shown = f"EM {means[f'exact_match_{suffix}']:.2f}, F1 {means[f'f1_{suffix}']:.2f}"
+            lines.append(Line(name, shown, "<- as answered" if cut == self.josa_cut else "", f"{korean}: {shown}"))
+        return lines
+
+    def worst_mistakes(self, count: int = 10) -> list[dict[str, Any]]:
         """Return the predictions that share few characters with an answer, surest first."""
-        rows = self.rows()
-        wrong = [i for i, f1 in enumerate(self.scores["f1"]) if f1 < 50]
-        wrong.sort(key=lambda i: -self.probabilities[i])
-        return [dict(zip(COLUMNS, rows[i], strict=True)) for i in wrong[:count]]
-
-    def __str__(self) -> str:
-        """Return the score card as a table to print."""
-        found = self.measured
-        lines = [*self.lines_about_rows("questions"), f"{'':12}  {'EM':>6}  {'F1':>6}"]
-        for name, suffix in (("with cut", "_with_josa_cut"), ("without cut", "_without_josa_cut")):
-            used = " <- as answered" if (suffix == "_with_josa_cut") == self.josa_cut else ""
-            lines.append(f"{name:12}  {found['exact_match' + suffix]:6.2f}  {found['f1' + suffix]:6.2f}{used}")
-        bounds = [bound for name in ("exact_match", "f1") for bound in found[f"{name}_interval_95"]]
-        lines.append("95 % intervals: EM {:.2f} to {:.2f}, F1 {:.2f} to {:.2f}".format(*bounds))
-        lines.append(line_of("no answer", f"{found['no_answer_ahead']:,}", "times ahead of the best span"))
-        lines += [*self.lines_around(), "", "surest mistakes:"]
-        for row in self.worst_mistakes(5):
-            asked = excerpt(row["question"])
-            lines.append(f"  {row['answers']} taken for {row['prediction']} ({row['probability']}): {asked}")
-        return "\n".join(lines)
-
-    def tables(self) -> Mapping[str, Iterable[Sequence[Any]]]:
-        """Return `predictions.tsv`, every answer in order, and `worst.tsv`, the surest mistakes."""
-        worst = [tuple(row.values()) for row in self.worst_mistakes(LISTED)]
-        return {"predictions.tsv": [COLUMNS, *self.rows()], "worst.tsv": [COLUMNS, *worst]}
+        worst = surest(self.scores["f1"] < 50, self.probabilities, count)
+        return [
+            {
+                name: round(values[i], 4) if isinstance(values[i], float) else values[i]
+                for name, values in self.columns.items()
+            }
+            for i in worst
+        ]
 
 
-def score_answers(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-    """Return `exact_match` and `f1` of each prediction in 0..100, each `(N,)` float64."""
+def _score(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
     pairs = list(zip(predictions, answers, strict=True))
     return {
-        "exact_match": 100 * np.array([korquad_exact_match(prediction, right) for prediction, right in pairs]),
-        "f1": 100 * np.array([korquad_f1(prediction, right) for prediction, right in pairs]),
+        "exact_match": np.array([korquad_exact_match(prediction, right) for prediction, right in pairs]),
+        "f1": np.array([korquad_f1(prediction, right) for prediction, right in pairs]),
     }

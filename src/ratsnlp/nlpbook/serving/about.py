@@ -1,9 +1,9 @@
-"""What a page has done so far, in the plain text that monitoring tools read (Prometheus' exposition format)."""
+"""What a page says about itself: its counts, in the text form that Prometheus reads, and its interface, as OpenAPI."""
 
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 from ratsnlp import __version__
 from ratsnlp.nlpbook.arguments import Limits
 from ratsnlp.nlpbook.serving.batcher import Batcher
+from ratsnlp.nlpbook.tasks import DemoPage
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -50,13 +51,11 @@ class Counters:
             ("pending", "gauge", "Questions waiting or being answered.", {"": batcher.pending}),
             ("uptime_seconds", "gauge", "Age of the app.", {"": age}),
         ]
-        return "".join(describe(*metric) for metric in metrics)
-
-
-def describe(name: str, kind: str, text: str, values: Mapping[str, float]) -> str:
-    """Return the lines of one metric: what it is, and its value for each set of labels."""
-    head = f"# HELP ratsnlp_{name} {text}\n# TYPE ratsnlp_{name} {kind}\n"
-    return head + "".join(f"ratsnlp_{name}{labels} {value}\n" for labels, value in sorted(values.items()))
+        lines: list[str] = []
+        for name, kind, text, values in metrics:
+            lines += [f"# HELP ratsnlp_{name} {text}", f"# TYPE ratsnlp_{name} {kind}"]
+            lines += [f"ratsnlp_{name}{labels} {value}" for labels, value in sorted(values.items())]
+        return "\n".join(lines) + "\n"
 
 
 ERRORS = {
@@ -67,89 +66,61 @@ ERRORS = {
     "504": "Answering takes longer than allowed.",
 }
 PASSWORD_ERRORS = {"401": "The password is missing or wrong.", "429": "Too many wrong passwords; wait `Retry-After`."}
+PLAIN = {
+    "/healthz": ("Report that the server runs.", "application/json"),
+    "/metrics": ("Count what was done.", "text/plain"),
+}
 
 
-def describe_api(
-    title: str, fields: Sequence[str], limits: Limits, *, explains: bool, protected: bool
-) -> dict[str, Any]:
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": dict(properties)}
+
+
+STRING, INTEGER, NUMBER = ({"type": kind} for kind in ("string", "integer", "number"))
+WORD = _object({"field": STRING, "text": STRING, "start": INTEGER, "end": INTEGER, "weight": NUMBER})
+ANSWERS: dict[str, Any] = {
+    "Answer": {"type": "object", "description": "What inference_fn returns: the texts, the decision, how sure it is."},
+    "Explanation": _object({"prediction": STRING, "probability": NUMBER, "words": {"type": "array", "items": WORD}}),
+    "Error": _object({"error": STRING, "message": STRING, "code": INTEGER}),
+}
+
+
+def describe_api(page: DemoPage, limits: Limits, *, explains: bool, protected: bool) -> dict[str, Any]:
     """Return the description of a page's interface.
 
     Args:
-        title: The page's title.
-        fields: The texts of a question.
-        limits: What the page takes on.
-        explains: Whether it tells which words moved a decision.
+        page: Its title, and the texts of a question.
+        limits: What it takes on.
+        explains: Whether it says which words moved a decision.
         protected: Whether it asks for a password.
     """
     asked = {"/api": ("Answer a question.", "Answer")}
     if explains:
-        asked["/api/explain"] = ("Tell which eojeols moved the decision.", "Explanation")
+        asked["/api/explain"] = ("Return the eojeols (words between spaces) that moved the decision.", "Explanation")
     errors = ERRORS | (PASSWORD_ERRORS if protected else {})
-    plain = {
-        "/healthz": _describe_plain("Tell that the server runs.", "application/json"),
-        "/metrics": _describe_plain("Count what was done.", "text/plain"),
-    }
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": title, "version": __version__},
-        "paths": {path: _describe_asking(text, answer, errors) for path, (text, answer) in asked.items()} | plain,
-        "components": {
-            "schemas": {"Question": _describe_question(fields, limits.max_text_length), **ANSWERS},
-            **({"securitySchemes": {"password": {"type": "http", "scheme": "basic"}}} if protected else {}),
-        },
-        **({"security": [{"password": []}]} if protected else {}),
-    }
+    question = {"required": True, "content": _json_content("Question")}
+    paths: dict[str, Any] = {}
+    for path, (summary, answer) in asked.items():
+        responses = {"200": {"description": "The answer.", "content": _json_content(answer)}}
+        for status, meaning in errors.items():
+            responses[status] = {"description": meaning, "content": _json_content("Error")}
+        common = {"summary": summary, "responses": responses}
+        get = {**common, "parameters": [{"name": "q", "in": "query", **question}]}
+        paths[path] = {"get": get, "post": {**common, "requestBody": question}}
+    for path, (summary, kind) in PLAIN.items():
+        found = {"200": {"description": summary, "content": {kind: {}}}}
+        paths[path] = {"get": {"summary": summary, "responses": found}}
+    text = {"type": "string", "minLength": 1, "maxLength": limits.max_text_length}
+    texts = _object(dict.fromkeys(page.fields, text))
+    schemas = {"Question": {"anyOf": [texts, text]} if len(page.fields) == 1 else texts, **ANSWERS}
+    components: dict[str, Any] = {"schemas": schemas}
+    info = {"title": page.title, "version": __version__}
+    described: dict[str, Any] = {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
+    if protected:
+        components["securitySchemes"] = {"password": {"type": "http", "scheme": "basic"}}
+        described["security"] = [{"password": []}]
+    return described
 
 
-def _describe_question(fields: Sequence[str], max_text_length: int) -> dict[str, Any]:
-    text = {"type": "string", "minLength": 1, "maxLength": max_text_length}
-    whole = {"type": "object", "required": list(fields), "properties": dict.fromkeys(fields, text)}
-    return {"anyOf": [whole, text]} if len(fields) == 1 else whole
-
-
-def _describe_asking(text: str, answer: str, errors: dict[str, str]) -> dict[str, Any]:
-    content = {"application/json": {"schema": refer("Question")}}
-    responses = {"200": _describe_json("The answer.", answer)}
-    responses |= {status: _describe_json(meaning, "Error") for status, meaning in errors.items()}
-    return {
-        "get": {
-            "summary": text,
-            "parameters": [{"name": "q", "in": "query", "required": True, "content": content}],
-            "responses": responses,
-        },
-        "post": {"summary": text, "requestBody": {"required": True, "content": content}, "responses": responses},
-    }
-
-
-def _describe_plain(text: str, kind: str) -> dict[str, Any]:
-    return {"get": {"summary": text, "responses": {"200": {"description": text, "content": {kind: {}}}}}}
-
-
-def _describe_json(text: str, schema: str) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": refer(schema)}}}
-
-
-def refer(schema: str) -> dict[str, str]:
-    """Return a reference to a schema by name."""
-    return {"$ref": f"#/components/schemas/{schema}"}
-
-
-def typed(**kinds: str) -> dict[str, Any]:
-    """Return the schema of an object whose fields have these types, all of them required."""
-    return {"type": "object", "required": list(kinds), "properties": {name: {"type": k} for name, k in kinds.items()}}
-
-
-WORD = typed(field="string", text="string", start="integer", end="integer", weight="number")
-ANSWERS: dict[str, Any] = {
-    "Answer": {"type": "object", "description": "What inference_fn returns: the texts, the decision, how sure it is."},
-    "Explanation": {
-        "type": "object",
-        "required": ["prediction", "probability", "words"],
-        "properties": {
-            "prediction": {"type": "string"},
-            "probability": {"type": "number"},
-            "words": {"type": "array", "items": WORD},
-        },
-    },
-    "Error": typed(error="string", message="string", code="integer"),
-}
+def _json_content(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}

@@ -12,43 +12,32 @@ from flask import Flask, Response, render_template
 from jinja2 import ChoiceLoader, FileSystemLoader
 
 from ratsnlp.nlpbook.arguments import Limits
-from ratsnlp.nlpbook.errors import ServingError
+from ratsnlp.nlpbook.errors import ServingError as ServingError
 from ratsnlp.nlpbook.serving.about import TEXT, Counters, describe_api
 from ratsnlp.nlpbook.serving.batcher import Batcher, Question, Work
 from ratsnlp.nlpbook.serving.password import PasswordGuard, find_password
-from ratsnlp.nlpbook.serving.requests import RequestError, answer_errors, json_response, read_payload, read_texts
-from ratsnlp.nlpbook.serving.server import Server, run_app, serve
+from ratsnlp.nlpbook.serving.requests import RequestError, answer_error, json_response, read_payload, read_texts
+from ratsnlp.nlpbook.serving.server import Server as Server
+from ratsnlp.nlpbook.serving.server import run_app
+from ratsnlp.nlpbook.serving.server import serve as serve
 from ratsnlp.nlpbook.tasks import DemoPage, TaskSpec
 
-__all__ = [
-    "DemoPage",
-    "Limits",
-    "RequestError",
-    "Server",
-    "ServingError",
-    "WebApp",
-    "build_task_app",
-    "build_web_service_app",
-    "read_texts",
-    "serve",
-]
 # A Windows registry may say that .js is plain text, and browsers then refuse the page's modules.
 mimetypes.add_type("text/javascript", ".js")
-# No frame-ancestors: Colab shows the page inside an iframe of another origin.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'"
-)
+SECURITY_HEADERS = {
+    # no frame-ancestors: Colab shows the page inside an iframe of another origin
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class WebApp(Flask):
     """A Flask app whose `run()` uses a threaded server instead of Flask's development server."""
 
     limits = Limits()
-
-    def run(self, host: str | None = None, port: int | None = None, *ignored: Any, **options: Any) -> Server:  # type: ignore[override]
-        """Show the page: see `serve`, whose options it takes; Flask's own options are logged and ignored."""
-        return run_app(self, host, port, *ignored, **options)
+    run = run_app  # type: ignore[assignment]
 
 
 def build_web_service_app(
@@ -78,24 +67,31 @@ def build_web_service_app(
     """
     app = WebApp(__name__)
     if page.templates:
-        own = [FileSystemLoader(page.templates), *filter(None, [app.jinja_loader])]
-        app.jinja_loader = ChoiceLoader(own)
+        app.jinja_loader = ChoiceLoader([FileSystemLoader(page.templates), *filter(None, [app.jinja_loader])])
     app.limits = Limits.from_mapping(limits, "the limits of the page")
-    app.config["MAX_CONTENT_LENGTH"] = app.limits.body_bytes(len(page.fields))
     secret = find_password(password)
-    app.config |= {"RATSNLP_IS_COLAB": is_colab, "RATSNLP_PASSWORD_SET": secret is not None}
-    app.config["RATSNLP_THREADS"] = app.limits.threads
-    works = _plan_work(inference_fn, explain, app.limits.max_batch)
+    app.config |= {
+        "MAX_CONTENT_LENGTH": app.limits.body_bytes(len(page.fields)),
+        "RATSNLP_IS_COLAB": is_colab,
+        "RATSNLP_PASSWORD_SET": secret is not None,
+        "RATSNLP_THREADS": app.limits.threads,
+    }
+    many = getattr(inference_fn, "answer_many", None)
+    works = {"/api": Work(many, app.limits.max_batch) if many else Work(_one_by_one(inference_fn))}
+    if explain := explain or getattr(inference_fn, "explain", None):
+        works["/api/explain"] = Work(_one_by_one(explain))
     batcher = Batcher(app.limits.max_pending)
-    _add_about(app, Counters(app, batcher))
+    counters = Counters(app, batcher)  # before the password is asked for, so that refusals count too
     if secret is not None:
-        PasswordGuard(secret).protect(app)
-    _add_page(app, page, works)
+        app.before_request(PasswordGuard(secret).check)
     _add_api(app, page, works, batcher)
-    answer_errors(app)
+    _add_pages(app, page, counters, explains="/api/explain" in works)
+    app.register_error_handler(Exception, answer_error)
     app.after_request(_add_security_headers)
     if origins:
-        _allow_origins(app, origins)
+        from flask_cors import CORS
+
+        CORS(app, resources={"/api(/explain)?": {"origins": [origins] if isinstance(origins, str) else list(origins)}})
     return app
 
 
@@ -104,32 +100,8 @@ def build_task_app(spec: TaskSpec, inference_fn: Callable[..., Mapping[str, Any]
     return build_web_service_app(inference_fn, spec.page_for(inference_fn), **options)
 
 
-def _plan_work(inference_fn: Any, explain: Callable[..., Any] | None, max_batch: int) -> dict[str, Work]:
-    many = getattr(inference_fn, "answer_many", None)
-    works = {"/api": Work(many, max_batch) if many else Work(_one_by_one(inference_fn))}
-    explain = explain or getattr(inference_fn, "explain", None)
-    return works | ({"/api/explain": Work(_one_by_one(explain))} if explain else {})
-
-
 def _one_by_one(function: Callable[..., Any]) -> Callable[[Sequence[Question]], list[Any]]:
     return lambda questions: [function(*question) for question in questions]
-
-
-def _add_page(app: WebApp, page: DemoPage, works: Mapping[str, Work]) -> None:
-    explains = "/api/explain" in works
-
-    @app.get("/")
-    def show_page() -> str:
-        return render_template(page.template, page=page, task=page.task, title=page.title, can_explain=explains)
-
-    @app.get("/favicon.ico")
-    def show_favicon() -> Response:
-        return app.send_static_file("favicon.svg")
-
-    @app.get("/openapi.json")
-    def show_description() -> Response:
-        protected = app.config["RATSNLP_PASSWORD_SET"]
-        return json_response(describe_api(page.title, page.fields, app.limits, explains=explains, protected=protected))
 
 
 def _add_api(app: WebApp, page: DemoPage, works: Mapping[str, Work], batcher: Batcher) -> None:
@@ -144,7 +116,20 @@ def _add_api(app: WebApp, page: DemoPage, works: Mapping[str, Work], batcher: Ba
         app.add_url_rule(path, path, answer, methods=["GET", "POST"], defaults={"path": path})
 
 
-def _add_about(app: WebApp, counters: Counters) -> None:
+def _add_pages(app: WebApp, page: DemoPage, counters: Counters, explains: bool) -> None:
+    @app.get("/")
+    def show_page() -> str:
+        return render_template(page.template, page=page, task=page.task, title=page.title, can_explain=explains)
+
+    @app.get("/favicon.ico")
+    def show_favicon() -> Response:
+        return app.send_static_file("favicon.svg")
+
+    @app.get("/openapi.json")
+    def show_description() -> Response:
+        protected = app.config["RATSNLP_PASSWORD_SET"]
+        return json_response(describe_api(page, app.limits, explains=explains, protected=protected))
+
     @app.get("/healthz")
     def report_health() -> Response:
         return json_response({"status": "ok"})
@@ -155,13 +140,5 @@ def _add_about(app: WebApp, counters: Counters) -> None:
 
 
 def _add_security_headers(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers.update(SECURITY_HEADERS)
     return response
-
-
-def _allow_origins(app: WebApp, origins: Sequence[str]) -> None:
-    from flask_cors import CORS
-
-    CORS(app, resources={"/api(/explain)?": {"origins": [origins] if isinstance(origins, str) else list(origins)}})

@@ -32,21 +32,14 @@ class AnswerTimeout(Exception):  # noqa: N818
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What is done with the questions of one kind.
+    """What is done with the questions of one kind."""
 
-    Attributes:
-        answer: Takes questions, returns as many answers in their order.
-        most: Questions that go together at most; with 1, `answer` gets them one at a time.
-    """
-
-    answer: Callable[[Sequence[Question]], Sequence[Any]]
-    most: int = 1
+    answer: Callable[[Sequence[Question]], Sequence[Any]]  # returns as many answers, in the order of the questions
+    most: int = 1  # questions that go together; with 1, `answer` gets them one at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """A question, what is to be done with it, and the answer to come."""
-
+class _Job:
     work: Work
     question: Question
     answer: "Future[Any]" = field(default_factory=Future)
@@ -67,8 +60,8 @@ class Batcher:
         self.max_pending = max_pending
         self.batches = self.questions = 0
         self._changed = threading.Condition()
-        self._waiting: list[Job] = []
-        self._running: list[Job] = []
+        self._waiting: list[_Job] = []
+        self._running: list[_Job] = []
         self._working = False
         self._seconds_each = 0.0
 
@@ -86,84 +79,68 @@ class Batcher:
             seconds: How long to wait for the answer.
 
         Raises:
-            Overloaded: Too many questions are pending, or the time passed before the model came to this one.
+            Overloaded: Too many questions are pending, or the time passed while this one waited in the queue.
             AnswerTimeout: The time passed while this one was being answered.
             Exception: What `work.answer` raised for this question.
         """
-        job = self._put(work, question)
-        wait([job.answer], seconds)
-        if not job.answer.done():
-            self._give_up(job, seconds)
-        return job.answer.result()
-
-    def _put(self, work: Work, question: Question) -> Job:
-        job = Job(work, question)
+        job = _Job(work, question)
         with self._changed:
             if self.pending >= self.max_pending:
-                raise Overloaded(f"{self.pending} questions are pending; at most {self.max_pending} may", self._wait())
+                text = f"{self.pending} questions are pending; at most {self.max_pending} may"
+                raise Overloaded(text, self._retry_after())
             self._waiting.append(job)
             self._changed.notify()
             if not self._working:
                 self._working = True
                 threading.Thread(target=self._work, name="ratsnlp answers", daemon=True).start()
-        return job
-
-    def _give_up(self, job: Job, seconds: float) -> None:
-        with self._changed:
-            if job in self._waiting:
-                self._waiting.remove(job)
-                raise Overloaded(f"the model did not come to this question in {seconds:g} seconds", self._wait())
+        wait([job.answer], seconds)  # `result(seconds)` could not be told from a TimeoutError of the function itself
         if not job.answer.done():
-            raise AnswerTimeout(f"no answer in {seconds:g} seconds")
+            with self._changed:
+                if job in self._waiting:
+                    self._waiting.remove(job)
+                    raise Overloaded(f"timed out in the queue after {seconds:g} seconds", self._retry_after())
+            if not job.answer.done():
+                raise AnswerTimeout(f"no answer in {seconds:g} seconds")
+        return job.answer.result()
 
-    def _wait(self) -> int:
+    def _retry_after(self) -> int:
         """Return in how many seconds, about, what is pending now will be answered: 1 to 60."""
         return min(60, max(1, math.ceil(self.pending * self._seconds_each)))
 
     def _work(self) -> None:
-        while self._take():
+        while True:
+            with self._changed:
+                self._working = self._changed.wait_for(lambda: bool(self._waiting), IDLE_SECONDS)
+                if not self._working:
+                    return
+                work = self._waiting[0].work  # the longest waiting job, and those that can go with it
+                self._running = [job for job in self._waiting if job.work is work][: work.most]
+                self._waiting = [job for job in self._waiting if job not in self._running]
             start = time.monotonic()
             _answer_jobs(self._running)
             self.batches += 1
             self.questions += len(self._running)
             self._seconds_each = (time.monotonic() - start) / len(self._running)
-
-    def _take(self) -> bool:
-        """Move the longest waiting job, and those that can go with it, to `_running`; tell whether there was one."""
-        with self._changed:
             self._running = []
-            self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS)
-            if not self._waiting:
-                self._working = False
-                return False
-            work = self._waiting[0].work
-            self._running = [job for job in self._waiting if job.work is work][: work.most]
-            self._waiting = [job for job in self._waiting if job not in self._running]
-            return True
 
 
-def _answer_jobs(jobs: Sequence[Job]) -> None:
+def _answer_jobs(jobs: Sequence[_Job]) -> None:
     """Answer jobs of one kind together. Where that fails, answer halves, so that only the question at fault fails.
 
     It also saves a batch that is too large for the memory of a GPU.
     """
-    work = jobs[0].work
     try:
-        answers = work.answer([job.question for job in jobs])
+        answers = jobs[0].work.answer([job.question for job in jobs])
         if len(answers) != len(jobs):
             raise ValueError(f"{len(answers)} answers were returned to {len(jobs)} questions")
-    except BaseException as error:
-        if len(jobs) == 1:
-            jobs[0].answer.set_exception(_as_exception(error))
-        else:
+    except BaseException as error:  # SystemExit too: the thread has to live on
+        if len(jobs) > 1:
             _answer_jobs(jobs[: len(jobs) // 2])
             _answer_jobs(jobs[len(jobs) // 2 :])
+        elif isinstance(error, Exception):
+            jobs[0].answer.set_exception(error)
+        else:
+            jobs[0].answer.set_exception(RuntimeError(f"inference_fn raised {type(error).__name__}: {error}"))
     else:
         for job, answer in zip(jobs, answers, strict=True):
             job.answer.set_result(answer)
-
-
-def _as_exception(error: BaseException) -> Exception:
-    return (
-        error if isinstance(error, Exception) else RuntimeError(f"inference_fn raised {type(error).__name__}: {error}")
-    )

@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,42 +34,34 @@ class Token:
 
 def find_token(given: str | None = None) -> Token | None:
     """Return the first token there is: the given one, the environment's, Colab's secret, or that of an ngrok.yml."""
-    places: dict[str, Callable[[], str | None]] = {
-        "authtoken=": lambda: given,
-        f"the variable {TOKEN_NAME}": lambda: os.environ.get(TOKEN_NAME),
-        f"Colab's secret {TOKEN_NAME}": lambda: read_secret(TOKEN_NAME),
-        str(_agent_settings()): lambda: _read_token(_agent_settings()),
-        str(_published_settings()): lambda: _read_token(_published_settings()),
-    }
-    found = ((read() or "", source) for source, read in places.items())
-    return next((Token(text.strip(), source) for text, source in found if text.strip()), None)
+    return next((Token(text.strip(), source) for text, source in _read_tokens(given) if text and text.strip()), None)
+
+
+def _read_tokens(given: str | None) -> Iterator[tuple[str | None, str]]:
+    """Yield what each place holds, and its name. Lazily: Colab asks its user before it gives a secret away."""
+    yield given, "authtoken="
+    yield os.environ.get(TOKEN_NAME), f"the variable {TOKEN_NAME}"
+    yield read_secret(TOKEN_NAME), f"Colab's secret {TOKEN_NAME}"
+    published = Path.home() / ".ngrok2" / "ngrok.yml"  # where the published cells write it, as for ngrok 2
+    for path in (_agent_settings(), published):
+        settings = _read_settings(path)
+        agent = settings.get("agent")
+        token = settings.get("authtoken") or (agent.get("authtoken") if isinstance(agent, dict) else None)
+        yield str(token or ""), str(path)
 
 
 def _agent_settings() -> Path:
     return platformdirs.user_config_path("ngrok", appauthor=False) / "ngrok.yml"
 
 
-def _published_settings() -> Path:
-    """Return where the published cells write the token: the place of ngrok 2, whose agent is refused today."""
-    return Path.home() / ".ngrok2" / "ngrok.yml"
-
-
-def _read_token(path: Path) -> str | None:
-    content = _read_settings(path)
-    if isinstance(content, str):  # `authtoken:...` without the space that makes it YAML, a mistake easily made
-        return content.removeprefix("authtoken:") if content.startswith("authtoken:") else None
-    if not isinstance(content, dict):
-        return None
-    agent = content.get("agent")
-    token = content.get("authtoken") or (agent.get("authtoken") if isinstance(agent, dict) else None)
-    return str(token) if token else None
-
-
-def _read_settings(path: Path) -> Any:
+def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return None
+        return {}
+    if isinstance(content, str) and content.startswith("authtoken:"):  # a space is easily forgotten
+        return {"authtoken": content.removeprefix("authtoken:")}
+    return content if isinstance(content, dict) else {}
 
 
 class Ngrok:
@@ -83,11 +75,18 @@ class Ngrok:
 
     def __init__(self, url: str, authtoken: str | None = None) -> None:
         token = _require_token(authtoken)
-        self._pyngrok = _import_pyngrok()
+        try:
+            import pyngrok.exception
+            import pyngrok.ngrok
+        except ImportError:
+            raise ServingError("pyngrok is not installed; needed: pip install pyngrok") from None
+        # It copies all that the agent writes, the token included; what matters of it is in our errors.
+        logging.getLogger("pyngrok.process.ngrok").disabled = True
+        self._pyngrok: Any = pyngrok
         self._folder = tempfile.TemporaryDirectory(prefix="ratsnlp-ngrok-")
-        path = _write_settings(Path(self._folder.name), token)
         # a session of its own, so that interrupting a cell leaves the address as it is
         new_session = in_notebook() and os.name == "posix"
+        path = _write_settings(Path(self._folder.name), token.text)
         self._config = self._pyngrok.conf.PyngrokConfig(config_path=str(path), start_new_session=new_session)
         # On the command line anybody on the machine can read it: only to win over another one in the environment.
         self._config.auth_token = token.text if os.environ.get(TOKEN_NAME, token.text) != token.text else None
@@ -95,11 +94,10 @@ class Ngrok:
         try:
             name = f"ratsnlp-{urlsplit(url).port}"  # pyngrok's own name has slashes, and breaks the path to end it
             self.url = self._pyngrok.ngrok.connect(url, name=name, pyngrok_config=self._config).public_url
-        except self._pyngrok.exception.PyngrokError as error:
+        except BaseException as error:
             self.close()
-            raise ServingError(_read_reason(error).replace(token.text, "(your token)")) from None
-        except BaseException:
-            self.close()
+            if isinstance(error, pyngrok.exception.PyngrokError):
+                raise ServingError(_read_reason(error).replace(token.text, "(your token)")) from None
             raise
 
     def close(self) -> None:
@@ -127,41 +125,24 @@ def _require_token(given: str | None) -> Token:
     return token
 
 
-def _import_pyngrok() -> Any:
-    try:
-        import pyngrok.exception
-        import pyngrok.ngrok
-    except ImportError:
-        raise ServingError("pyngrok is not installed; needed: pip install pyngrok") from None
-    # A copy of all that the agent writes, the token included; what matters of it is in our errors.
-    logging.getLogger("pyngrok.process.ngrok").disabled = True
-    return pyngrok
-
-
-def _write_settings(folder: Path, token: Token) -> Path:
-    """Write the user's own settings of the agent (a proxy, say) with the token into a private folder."""
+def _write_settings(folder: Path, token: str) -> Path:
+    """Write the token into a private folder, with the user's own settings of the agent (a proxy, say)."""
     settings = _read_settings(_agent_settings())
-    if not isinstance(settings, dict) or "version" not in settings:
+    if "version" not in settings:
         settings = {"version": "3"}
     if str(settings["version"]) == "3":
-        settings["agent"] = {**(settings.get("agent") or {}), "authtoken": token.text}
+        settings["agent"] = {**(settings.get("agent") or {}), "authtoken": token}
     else:
-        settings["authtoken"] = token.text
+        settings["authtoken"] = token
     path = folder / "ngrok.yml"
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path
 
 
-def _read_reason(error: Exception) -> str:
+def _read_reason(error: Any) -> str:
     """Return why there is no address in the agent's own words, on one line."""
-    text = getattr(error, "ngrok_error", None) or _read_details(getattr(error, "body", "")) or str(error)
+    text = getattr(error, "ngrok_error", None) or str(error)
+    with contextlib.suppress(ValueError, KeyError, AttributeError):
+        answer = json.loads(error.body)  # of the agent's API: {"msg": ..., "details": {"err": ...}}
+        text = str(answer.get("details", {}).get("err") or answer["msg"])
     return LINE_BREAKS.sub(" ", text).strip()
-
-
-def _read_details(body: str) -> str | None:
-    """Return what the agent's API says of a failure: `{"msg": ..., "details": {"err": ...}}`."""
-    try:
-        answer = json.loads(body)
-        return str(answer.get("details", {}).get("err") or answer["msg"])
-    except (ValueError, KeyError, AttributeError):
-        return None

@@ -8,7 +8,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 
-from flask import Flask, request
+from flask import request
 
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.serving.requests import RequestError
@@ -16,6 +16,7 @@ from ratsnlp.nlpbook.serving.requests import RequestError
 VARIABLE = "RATSNLP_PASSWORD"
 OPEN_PATHS = ("/healthz",)  # what watches over a server knows no password, and learns nothing here
 WRONG_AT_MOST, WITHIN_SECONDS = 10, 60.0
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="ratsnlp", charset="UTF-8"'}
 
 
 def find_password(password: str | None) -> str | None:
@@ -38,13 +39,9 @@ class PasswordGuard:
     """
 
     def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._password, self._clock = to_bytes(password), clock
+        self._password, self._clock = _to_bytes(password), clock
         self._lock = threading.Lock()
         self._wrong: dict[str, list[float]] = {}  # when each address guessed wrong, of late
-
-    def protect(self, app: Flask) -> None:
-        """Ask for the password before every request to an app."""
-        app.before_request(self.check)
 
     def check(self) -> None:
         """Refuse the current request unless it gives the password.
@@ -55,14 +52,17 @@ class PasswordGuard:
         if request.path in OPEN_PATHS or request.method == "OPTIONS":  # a browser's question before a foreign request
             return
         given = request.authorization.password if request.authorization else None
-        if given is None:
-            raise _ask_for_password("no password given")
-        address = request.remote_addr or ""
-        with self._lock:
-            self._refuse_guesser(address)
-            if not hmac.compare_digest(to_bytes(given), self._password):
+        error = "no password given"
+        if given is not None:
+            address = request.remote_addr or ""
+            with self._lock:
+                self._refuse_guesser(address)
+                if hmac.compare_digest(_to_bytes(given), self._password):
+                    return
                 self._wrong.setdefault(address, []).append(self._clock())
-                raise _ask_for_password("wrong password")
+            error = "wrong password"
+        error += "; needed: HTTP Basic with the page's password"
+        raise RequestError(401, error, "비밀번호가 필요합니다.", CHALLENGE)
 
     def _refuse_guesser(self, address: str) -> None:
         since = self._clock() - WITHIN_SECONDS
@@ -76,13 +76,6 @@ class PasswordGuard:
             raise RequestError(429, error, message, {"Retry-After": str(seconds)})
 
 
-def _ask_for_password(error: str) -> RequestError:
-    challenge = {"WWW-Authenticate": 'Basic realm="ratsnlp", charset="UTF-8"'}
-    return RequestError(
-        401, f"{error}; needed: HTTP Basic with the page's password", "비밀번호가 필요합니다.", challenge
-    )
-
-
-def to_bytes(password: str) -> bytes:
+def _to_bytes(password: str) -> bytes:
     """Return a password in one spelling: macOS may type Hangul as separate jamo."""
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

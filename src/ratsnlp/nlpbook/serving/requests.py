@@ -1,4 +1,4 @@
-"""What a request says: its JSON, and the texts in it, checked."""
+"""What a request says: its JSON, and the texts in it, checked. What it gets back: JSON, for every error too."""
 
 import json
 import logging
@@ -7,10 +7,12 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
 
 from ratsnlp.nlpbook.serving.batcher import AnswerTimeout, Overloaded
+
+logger = logging.getLogger("ratsnlp")
 
 KINDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object"}
 
@@ -63,24 +65,19 @@ def _check_text(name: str, value: object, max_text_length: int) -> str:
         raise RequestError(400, f"{name} is {_kind(value)}; needed: a string", f"글자로 된 값이 필요합니다: {name}")
     text = unicodedata.normalize("NFC", value)  # macOS sends decomposed Hangul, which tokenizers do not know
     if not text.strip():
-        raise RequestError(
-            400, f"{name} is blank; needed: some text", "빈칸이 있습니다. 내용을 입력한 뒤 다시 눌러 주세요."
-        )
+        message = "빈칸이 있습니다. 내용을 입력한 뒤 다시 눌러 주세요."
+        raise RequestError(400, f"{name} is blank; needed: some text", message)
     if len(text) > max_text_length:
         error = f"{name} has {len(text):,} characters; needed: at most {max_text_length:,}"
         raise RequestError(413, error, f"글이 너무 깁니다. {max_text_length:,}자까지 넣을 수 있습니다.")
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise RequestError(
-            400, f"{name} holds half a character (a lone surrogate); needed: Unicode text", "깨진 글자가 있습니다."
-        )
+        error = f"{name} holds half a character (a lone surrogate); needed: Unicode text"
+        raise RequestError(400, error, "깨진 글자가 있습니다.")
     return text
 
 
 def _kind(value: object) -> str:
     return KINDS.get(type(value), "null")
-
-
-logger = logging.getLogger("ratsnlp")
 
 
 def json_response(answer: object, status: int = 200) -> Response:
@@ -90,9 +87,8 @@ def json_response(answer: object, status: int = 200) -> Response:
         TypeError: It is no mapping, or holds what JSON cannot.
     """
     if not isinstance(answer, Mapping):
-        raise TypeError(
-            f"inference_fn returned {type(answer).__name__}; needed: a dict such as {{'prediction': '...'}}"
-        )
+        text = f"inference_fn returned {type(answer).__name__}; needed: a dict such as {{'prediction': '...'}}"
+        raise TypeError(text)
     try:
         body = json.dumps(dict(answer), ensure_ascii=False, allow_nan=False, default=_to_plain).encode()
     except (TypeError, ValueError, RecursionError) as error:
@@ -107,53 +103,35 @@ def _to_plain(value: Any) -> Any:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def answer_errors(app: Flask) -> None:
-    """Let an app answer every error as JSON."""
-    app.register_error_handler(RequestError, _answer_request_error)
-    app.register_error_handler(Overloaded, _answer_overload)
-    app.register_error_handler(AnswerTimeout, _answer_timeout)
-    app.register_error_handler(HTTPException, _answer_http_error)
-    app.register_error_handler(Exception, _answer_failure)
-
-
-def _error_response(status: int, error: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    response = json_response({"error": error, "message": message, "code": status}, status)
-    response.headers.update(headers or {})
+def answer_error(error: Exception) -> Response:
+    """Answer any error as JSON."""
+    known = error if isinstance(error, RequestError) else _explain(error)
+    response = json_response({"error": known.error, "message": known.message, "code": known.status}, known.status)
+    response.headers.update(known.headers)
     return response
 
 
-def _answer_request_error(error: RequestError) -> Response:
-    return _error_response(error.status, error.error, error.message, error.headers)
-
-
-def _answer_overload(error: Overloaded) -> Response:
-    text = f"{error}; ask again in {error.retry_after} s"
-    message = f"지금은 질문이 많아 답하지 못했습니다. {error.retry_after}초쯤 뒤에 다시 시도해 주세요."
-    return _error_response(503, text, message, {"Retry-After": str(error.retry_after)})
-
-
-def _answer_timeout(error: AnswerTimeout) -> Response:
-    message = "답을 만드는 데 너무 오래 걸려 기다리기를 멈췄습니다. 글을 줄여서 다시 시도해 주세요."
-    return _error_response(504, f"{error}; needed: a shorter text, or a higher max_seconds", message)
-
-
-def _answer_http_error(error: HTTPException) -> Response:
-    found = f"{request.method} {request.path}"
-    allowed = " or ".join(sorted({*(getattr(error, "valid_methods", None) or ())} - {"HEAD", "OPTIONS"}))
-    text, message = {
-        404: (f"found {found}; needed: GET /, POST /api or GET /api?q=<JSON>", "없는 주소입니다."),
-        405: (f"found {found}; needed: {allowed}", "이 주소에는 쓸 수 없는 방식의 요청입니다."),
-        413: ("the request body is too large; needed: shorter texts", "글이 너무 깁니다. 줄여서 다시 시도해 주세요."),
-    }.get(error.code or 500, (f"{error.name}: {found}", "요청을 처리할 수 없습니다."))
-    response = _error_response(error.code or 500, text, message)
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    return response
-
-
-def _answer_failure(error: Exception) -> Response:
+def _explain(error: Exception) -> RequestError:
+    if isinstance(error, Overloaded):
+        seconds = error.retry_after
+        message = f"지금은 질문이 많아 답하지 못했습니다. {seconds}초쯤 뒤에 다시 시도해 주세요."
+        return RequestError(503, f"{error}; ask again in {seconds} s", message, {"Retry-After": str(seconds)})
+    if isinstance(error, AnswerTimeout):
+        message = "답을 만드는 데 너무 오래 걸려 기다리기를 멈췄습니다. 글을 줄여서 다시 시도해 주세요."
+        return RequestError(504, f"{error}; needed: a shorter text, or a higher max_seconds", message)
+    if isinstance(error, HTTPException):
+        status, found = error.code or 500, f"{request.method} {request.path}"
+        methods = sorted(getattr(error, "valid_methods", None) or ())
+        allowed = " or ".join(method for method in methods if method not in ("HEAD", "OPTIONS"))
+        too_long = "the request body is too large; needed: shorter texts"
+        text, message = {
+            404: (f"found {found}; needed: GET /, POST /api or GET /api?q=<JSON>", "없는 주소입니다."),
+            405: (f"found {found}; needed: {allowed}", "이 주소에는 쓸 수 없는 방식의 요청입니다."),
+            413: (too_long, "글이 너무 깁니다. 줄여서 다시 시도해 주세요."),
+        }.get(status, (f"{error.name}: {found}", "요청을 처리할 수 없습니다."))
+        return RequestError(status, text, message, {"Allow": ", ".join(methods)} if methods else None)
     error_id = secrets.token_hex(4)
     logger.error("request failed, id %s: %s: %s", error_id, type(error).__name__, error, exc_info=error)
     text = f"answering failed; the server's log holds the traceback under id {error_id}"
     message = f"답을 만들다가 오류가 났습니다. 서버의 로그를 확인해 주세요. 오류 번호: {error_id}"
-    return _error_response(500, text, message)
+    return RequestError(500, text, message)

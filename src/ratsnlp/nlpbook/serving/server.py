@@ -9,8 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from types import FrameType, TracebackType
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import waitress
@@ -19,17 +18,8 @@ from flask import Flask
 
 from ratsnlp.nlpbook.environment import in_notebook
 from ratsnlp.nlpbook.errors import ServingError
-from ratsnlp.nlpbook.serving.tunnel import (
-    AUTO,
-    NONE,
-    Tunnel,
-    Ways,
-    choose_tunnels,
-    close_tunnels,
-    describe_protection,
-    open_tunnels,
-    tell_address,
-)
+from ratsnlp.nlpbook.serving.password import VARIABLE as PASSWORD_VARIABLE
+from ratsnlp.nlpbook.serving.tunnel import AUTO, NONE, Tunnel, Ways, choose_tunnels
 
 logger = logging.getLogger("ratsnlp")
 
@@ -42,13 +32,19 @@ WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}  # all addresses of the machine a
 
 
 class Server:
-    """A running page. Close it with `close()` or by leaving its `with` block."""
+    """A running page. Close it with `close()` or by leaving its `with` block.
+
+    waitress has no call that ends a server from another thread, let alone with everything sent. So the loop of its
+    `run` stands in `_run` here, and `_run` and `close` alone use what waitress does not document: its `wasyncore.loop`
+    (asyncore, once in Python) and a server's `pull_trigger` and `task_dispatcher`.
+    """
 
     def __init__(self, app: Flask, listener: socket.socket, *, threads: int) -> None:
         self.app = app
         self.host, self.port = listener.getsockname()[:2]
         self.tunnels: list[Tunnel] = []
-        self._channels: dict[int, Any] = {}
+        self._listener = listener
+        self._channels: dict[int, Any] = {}  # what waitress polls, by file number
         self._waitress = waitress.create_server(
             app,
             map=self._channels,
@@ -63,8 +59,8 @@ class Server:
             clear_untrusted_proxy_headers=True,
         )
         self._closing = threading.Lock()
-        # not the thread's own state: up to Python 3.12 a join that Ctrl-C interrupts takes it for ended
-        self._ended = threading.Event()
+        # `_ended` is not the thread's own state: up to Python 3.12 a join that Ctrl-C interrupts takes it for ended
+        self._asked_to_end, self._answered, self._ended = threading.Event(), threading.Event(), threading.Event()
         threading.Thread(target=self._run, name=f"page on port {self.port}", daemon=True).start()
         _running[self.port] = self
 
@@ -89,50 +85,43 @@ class Server:
         Closing twice does nothing.
         """
         with self._closing:
-            close_tunnels(self.tunnels)
+            for tunnel in self.tunnels:
+                try:
+                    tunnel.close()
+                except Exception as error:  # the server still has to be closed after this
+                    logger.warning("closing %s failed: %s", tunnel.url, error)
             self.tunnels = []
-            if not self._ended.is_set():
-                # visitors who come now are refused, not left without an answer
-                self._waitress.trigger.pull_trigger(lambda: waitress.wasyncore.dispatcher.close(self._waitress))
+            if self._channels:
+                self._asked_to_end.set()
+                self._waitress.pull_trigger()  # wakes the thread
                 self._waitress.task_dispatcher.shutdown()
-                self._wait_until_sent()
-                self._close_channels()
+                self._answered.set()
                 self._ended.wait()
+                for channel in list(self._channels.values()):  # not by the thread: the trigger must outlive its pull
+                    channel.close()
             if _running.get(self.port) is self:
                 del _running[self.port]
 
-    def _close_channels(self) -> None:
-        """Let the server's thread close all that is open, the trigger too, but not before the trigger is pulled."""
-        pulled = threading.Event()
-
-        def close() -> None:
-            # the thread may be awake already, and run this while the trigger's pipe is still to be written to
-            pulled.wait()
-            waitress.wasyncore.close_all(self._channels)
-
-        self._waitress.trigger.pull_trigger(close)
-        pulled.set()
-
     def _run(self) -> None:
+        def poll_until(is_over: Callable[[], bool], timeout: float) -> None:
+            while not is_over():
+                waitress.wasyncore.loop(timeout, use_poll=True, map=self._channels, count=1)
+
         try:
-            self._waitress.run()
+            poll_until(self._asked_to_end.is_set, timeout=1)
+            del self._channels[self._listener.fileno()]
+            self._listener.close()  # visitors who come now are refused, not left without an answer
+            poll_until(self._answered.is_set, timeout=0.01)
+            end = time.monotonic() + SENDING_SECONDS  # a visitor may read slowly
+            channels = self._channels.values()
+            poll_until(lambda: not any(c.writable() for c in channels) or time.monotonic() > end, timeout=0.01)
         finally:
             self._ended.set()
-
-    def _wait_until_sent(self) -> None:
-        """Return when finished answers have left this machine, or after 5 seconds: a visitor may read slowly."""
-        end = time.monotonic() + SENDING_SECONDS
-        while time.monotonic() < end:
-            if not any(getattr(channel, "total_outbufs_len", 0) for channel in list(self._channels.values())):
-                return
-            time.sleep(0.01)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -195,7 +184,7 @@ def serve(
 
 
 def run_app(app: Flask, host: str | None = None, port: int | None = None, *ignored: Any, **options: Any) -> Server:
-    """Serve an app the way `app.run()` is called: see `serve`. Options of Flask alone are logged and ignored."""
+    """Show the page: see `serve`, whose options this takes as `app.run()` does; Flask's own are logged and ignored."""
     known = {name: options.pop(name) for name in ("expose", "authtoken", "threads", "block") if name in options}
     if ignored or options:
         logger.warning("ignored by this server: %s", ", ".join([*map(repr, ignored), *options]))
@@ -211,15 +200,28 @@ def run_with_ngrok(app: Flask) -> None:
 
 
 def _show(server: Server, port: int | None, ways: Ways) -> None:
-    has_password = bool(server.app.config.get("RATSNLP_PASSWORD_SET", False))
+    """Print where the page is, open the ways to it from outside, and print where they begin and who can use them."""
+    protection = f"no password protects it; password='...' or the variable {PASSWORD_VARIABLE} sets one"
+    if server.app.config.get("RATSNLP_PASSWORD_SET", False):
+        protection = "a password protects it"
     moved = port is None and server.port != FIRST_PORT
     print(f"page: {server.url}{f' (another program uses port {FIRST_PORT})' if moved else ''}", flush=True)
     if server.host == "0.0.0.0" and (address := _find_network_address()):
-        url = _write_url(address, server.port)
-        print(f"for others in this network: {url}: {describe_protection(has_password)}", flush=True)
-    for tunnel in open_tunnels(ways, server.url):
+        print(f"for others in this network: {_write_url(address, server.port)}: {protection}", flush=True)
+    for name, open_tunnel in ways.items():
+        try:
+            tunnel = open_tunnel(server.url)
+        except Exception as error:  # whatever an agent, a browser or a network does: the page itself stays
+            print(f"no address through {name}: {error}\nthe page stays at {server.url}", flush=True)
+            continue
+        if tunnel is None:
+            continue
         server.tunnels.append(tunnel)  # before anything else, so that whatever happens it is closed
-        tell_address(tunnel, has_password)
+        if tunnel.is_public:
+            print(f"public address: {tunnel.url}", flush=True)
+            print(f"everybody who has this address can open the page: {protection}", flush=True)
+        elif tunnel.url:
+            print(f"in Colab: {tunnel.url} (for you, while this notebook is open)", flush=True)
 
 
 def _write_url(host: str, port: int) -> str:
@@ -228,12 +230,10 @@ def _write_url(host: str, port: int) -> str:
 
 def _find_network_address() -> str | None:
     """Return this machine's address in its network, or None without one. Nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # an address kept for documentation: only the way to it is looked up
-        except OSError:
-            return None
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # an address kept for documentation: only the way to it is looked up
         return str(probe.getsockname()[0])
+    return None
 
 
 def _listen(host: str, port: int | None) -> socket.socket:
@@ -261,13 +261,9 @@ def _signals_interrupt(blocks: bool) -> Iterator[None]:
     signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
     changed = [number for number in signals if signal.getsignal(number) is signal.SIG_DFL]
     for number in changed:
-        signal.signal(number, _interrupt)
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
