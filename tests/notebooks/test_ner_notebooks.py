@@ -158,12 +158,16 @@ def test_train_notebook_beats_the_dictionary(train_notebook):
     assert float(model[1]) > 70 > float(dictionary[1])  # what it has not seen, a dictionary does not find
 
 
-def test_train_notebook_sorts_faults_by_kind(train_notebook):
-    counts = dict(line.split(": ") for line in printed(train_notebook, "faults").splitlines())
-    assert set(counts) == {"missed", "invented", "wrong length", "wrong tag", "wrong both"}
-    shown = printed(train_notebook, "fault-examples").splitlines()
-    assert {line.partition(":")[0] for line in shown} == set(counts)
+def test_train_notebook_shows_faults_of_every_kind(train_notebook):
+    assert len(pictures(train_notebook, "confusion")) == 1
+    assert result(train_notebook, "confusion").splitlines()[-1].startswith("none")
+    shown = printed(train_notebook, "faults").splitlines()
+    kinds = ["missed", "invented", "wrong length", "wrong tag", "wrong both"]
+    assert list(dict.fromkeys(line.partition(":")[0] for line in shown)) == kinds
     assert all(re.match(r"[a-z ]+: 정답 .+ / 모델 .+ \| .", line) for line in shown)
+    assert all(kind in printed(train_notebook, "evaluate") for kind in kinds)
+    lines = [line for line in printed(train_notebook, "worst").splitlines() if line]
+    assert [line.partition(":")[0] for line in lines] == ["정답", "모델"] * 5
 
 
 def test_train_notebook_reads_three_tokens_in_two_ways(train_notebook):
