@@ -14,7 +14,7 @@ from ratsnlp import __version__
 from ratsnlp.nlpbook.arguments import Limits
 from ratsnlp.nlpbook.environment import CORPUS_ROOT, is_first_process
 from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
-from ratsnlp.nlpbook.inference import ENGINE_NAMES
+from ratsnlp.nlpbook.inference.engines import ENGINES
 from ratsnlp.nlpbook.logs import show_messages
 from ratsnlp.nlpbook.settings import build_options, merge_settings
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
@@ -203,7 +203,7 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
 @FOLDER
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in")
 @click.option("--port", type=int, help="0 takes a free one  [default: 5000, or the next one that is free]")
-@click.option("--engine", default="torch", show_default=True, help=", ".join(ENGINE_NAMES))
+@click.option("--engine", default="torch", show_default=True, help=", ".join(ENGINES))
 @click.option("--expose", default="auto", show_default=True, help="way from outside: ngrok, cloudflared or none")
 @click.option("--origin", "origins", multiple=True, help="website whose pages may call the API; give it once for each")
 def serve(
