@@ -1,7 +1,7 @@
 """One model, run in several ways. An engine is called as the model is and answers with the same named outputs.
 
-`torch` is the model itself. The others run on a CPU only and answer almost as it does. Nothing heavy is imported until an
-engine is built, so that the command's help can list them.
+`torch` is the model itself. The others run on a CPU only and answer almost as it does. Nothing heavy is imported until
+an engine is built, so that the command's help can list them.
 """
 
 import logging
