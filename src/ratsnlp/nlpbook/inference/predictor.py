@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.checkpoints import describe_fine_tuned, find_fine_tuned, restore
-from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.batches import pad
 from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.inference.engines import Engine, build_engine, check_engine_name

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.data.dataset import data_collator
+from ratsnlp.nlpbook.data.batches import data_collator
 from ratsnlp.nlpbook.environment import in_colab, is_first_process, on_drive
 from ratsnlp.nlpbook.models import class_count, head_labels, place_labels, takes_token_types
 from ratsnlp.nlpbook.training.findings import ORDER, CheckInput, Finding, Report
