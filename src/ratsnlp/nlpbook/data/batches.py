@@ -1,9 +1,8 @@
 """Features -> batches: rows of similar length together, padded to the longest of their batch. For all tasks."""
 
-import dataclasses
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ class Padding:
     Attributes:
         token_id: The tokenizer's padding id; RoBERTa-like models derive positions from it, so 0 would not do for all.
         max_length: No batch is longer, even when rounded up.
-        fixed: Pad to 16, 32, 64, ... instead of to the longest row: XLA compiles anew for every new length.
+        fixed: Pad to 16, 32, 64, ... instead of to the longest row: XLA compiles again for every new length.
         multiple: Round the longest row up to a multiple of this: 8 fills a GPU's matrix units, see `fitting_multiple`.
     """
 
@@ -47,52 +46,60 @@ class Padding:
         return max(longest, min(wanted, self.max_length))
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Features:
     """The numbers of one example, not padded. A task adds its labels; a field that is None is left out of batches."""
 
     input_ids: list[int]
     attention_mask: list[int]
     token_type_ids: list[int] | None = None
-    padding: Padding = field(repr=False, compare=False, default=Padding(0, 2**31))
+    padding: Padding = field(repr=False, compare=False, default=Padding(0, 2**31), kw_only=True)
 
 
 BATCH_NAMES = {"label": "labels", "label_ids": "labels"}
 
 
-def data_collator(features: Sequence[Features]) -> dict[str, Tensor]:
+def data_collator(features: Sequence[Any]) -> dict[str, Any]:
     """Return one batch of tensors, padded to its longest row, on a GPU rounded up to a multiple of 8.
 
     Args:
-        features: Rows of one dataset, B of them.
+        features: Rows of a dataset, B of them: our features, or dicts, dataclasses or other objects of your own, with
+            numbers, lists, arrays or tensors under the names that a model takes, padded or not.
 
     Returns:
-        `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`, each `(B, T)` int64; a number
-        per row, such as `label`, becomes `(B,)` under the name that models expect, `labels`.
+        `input_ids`, `attention_mask` and what else has a value for each token, each `(B, T)` int64, filled up with the
+        tokenizer's padding id, -100 (labels) or 0; a number for each row, such as `label`, becomes `(B,)` under the
+        name that models expect, `labels`. Texts stay a list.
 
     Raises:
         ValueError: There are no rows.
     """
-    if not features:
+    if not len(features):
         raise ValueError("a batch needs at least one row; the dataset or the selection is empty")
-    padding = features[0].padding
-    length = padding.length(max(len(row.input_ids) for row in features))
-    batch = {}
-    for name in (declared.name for declared in dataclasses.fields(features[0]) if declared.name != "padding"):
-        values = [getattr(row, name) for row in features]
-        if values[0] is None:
+    rows: list[Mapping[str, Any]] = [row if isinstance(row, Mapping) else vars(row) for row in features]
+    padding = rows[0].get("padding") or Padding(0, 2**31, multiple=1)
+    batch: dict[str, Any] = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        if name == "padding" or values[0] is None:
             continue
-        if isinstance(values[0], list):
+        key: str = BATCH_NAMES.get(name, name)
+        if isinstance(values[0], str):
+            batch[key] = values
+        elif isinstance(values[0], list) or np.ndim(values[0]) == 1:
             fill = padding.token_id if name == "input_ids" else IGNORE_INDEX if name.startswith("label") else 0
-            batch[BATCH_NAMES.get(name, name)] = pad(values, length, fill)
+            batch[key] = pad(values, padding.length(max(map(len, values))), fill)
+        elif isinstance(values[0], int | float):
+            batch[key] = torch.tensor(values)
         else:
-            batch[BATCH_NAMES.get(name, name)] = torch.tensor(values)
+            batch[key] = torch.stack([torch.as_tensor(value) for value in values])
     return batch
 
 
-def pad(rows: Sequence[Sequence[int]], length: int, fill: int) -> Tensor:
-    """Return the rows as `(B, length)` int64, filled up at the right."""
-    padded = np.full((len(rows), length), fill, dtype=np.int64)
+def pad(rows: Sequence[Any], length: int, fill: int) -> Tensor:
+    """Return rows of numbers as `(B, length)`, filled up at the right: int64, or float32 where the first row is."""
+    whole = isinstance(rows[0], list) or np.asarray(rows[0]).dtype.kind in "iub"
+    padded = np.full((len(rows), length), fill, dtype=np.int64 if whole else np.float32)
     for i, row in enumerate(rows):
         padded[i, : len(row)] = row
     return torch.from_numpy(padded)
@@ -104,7 +111,7 @@ def fitting_multiple() -> int:
 
 
 def xla_in_use() -> bool:
-    """Tell whether torch_xla is loaded (transformers does so where it is installed): batches want few fixed shapes."""
+    """Return whether torch_xla is loaded, which transformers does where it is installed: it wants few fixed shapes."""
     return "torch_xla" in sys.modules
 
 
