@@ -21,6 +21,8 @@ from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 
 USER_MISTAKE = 2
 DEMO = next(iter(TASKS))  # the task of the shortest demo
+PATH: Any = click.Path(path_type=Path)
+FOLDER = click.argument("folder", metavar="DIR", type=PATH)
 
 
 def main() -> None:
@@ -118,10 +120,6 @@ def peak_memory() -> str:
     return f", at most {held / 2**30:.2f} GiB of memory"
 
 
-PATH: Any = click.Path(path_type=Path)
-FOLDER = click.argument("folder", metavar="DIR", type=PATH)
-
-
 @command.command()
 @FOLDER
 @click.option("--downstream_corpus_root_dir", "root", help="where the corpus is now  [default: as at training]")
@@ -138,14 +136,14 @@ def evaluate(folder: Path, root: str | None, mode: str, precision: Any, **baseli
     from ratsnlp.nlpbook import pipeline
 
     click.echo(str(pipeline.evaluate(folder, root, mode, precision=precision, **baselines)))
-    _tell_written(folder / "evaluation")
+    _echo_written(folder / "evaluation")
 
 
 baselines = {name: baseline for task in TASKS.values() for name, baseline in task.baselines.items()}
 evaluate.params += [click.Option([f"--{name}"], is_flag=True, help=kind.help) for name, kind in baselines.items()]
 
 
-def _tell_written(folder: Path) -> None:
+def _echo_written(folder: Path) -> None:
     click.echo(f"\nwritten: {folder}: {', '.join(sorted(path.name for path in folder.iterdir() if path.is_file()))}")
 
 
@@ -159,7 +157,7 @@ def compare(first: Path, second: Path, folder: Path | None) -> None:
 
     outcome = comparison.compare(first, second, folder)
     click.echo(str(outcome))
-    _tell_written(folder or outcome.default_folder)
+    _echo_written(folder or outcome.default_folder)
 
 
 @command.command()
@@ -230,7 +228,7 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
     from ratsnlp.nlpbook import exporting
 
     show_messages()
-    _tell_written(exporting.export(folder, out, overwrite))
+    _echo_written(exporting.export(folder, out, overwrite))
 
 
 @command.command()
