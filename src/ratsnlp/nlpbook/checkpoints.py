@@ -6,6 +6,7 @@ of ours is needed.
 """
 
 import hashlib
+import io
 import re
 import tempfile
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from ratsnlp.nlpbook.errors import CheckpointError
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder, held_in, write_whole
 from ratsnlp.nlpbook.models import labels_of, load_pretrained, order_head
+from ratsnlp.nlpbook.texts import plain
 
 KEY = "ratsnlp"
 PREFIX = "model."
@@ -64,7 +66,7 @@ def describe_model(
         metrics: Validation metrics when it was written.
     """
     tokenizer, (labels, names) = getattr(dataset, "tokenizer", None), labels_of(dataset)
-    return {
+    described: dict[str, Any] = {
         "format": 1,
         "task": settings["downstream_task_name"],
         "settings": dict(settings),
@@ -75,6 +77,27 @@ def describe_model(
         "tokenizer": _pack_tokenizer(tokenizer) if tokenizer is not None else {},
         "metrics": dict(metrics),
     }
+    return {name: plain(value) for name, value in described.items()}
+
+
+def refuse_unstorable(described: Mapping[str, Any]) -> None:
+    """Do nothing where a checkpoint that says this could be read again: found before a training, not after an epoch.
+
+    Raises:
+        CheckpointError: A part of it could not; names the part.
+    """
+    for name, value in described.items():
+        for part, each in value.items() if isinstance(value, Mapping) else [("", value)]:
+            try:
+                written = io.BytesIO()
+                torch.save(each, written)
+                written.seek(0)
+                torch.load(written, weights_only=True)
+            except Exception as error:  # whatever pickling refuses
+                raise CheckpointError(
+                    f"the checkpoints of this training could not be read again: {name} {part} is {each!r}, "
+                    f"a {type(each).__name__} ({str(error).splitlines()[0]}). Give text, numbers or lists of them."
+                ) from None
 
 
 def _pack_tokenizer(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
@@ -153,6 +176,12 @@ def select_checkpoint(folder: str | Path) -> Path:
             ranked.append((_rank(path), path))
         except CheckpointError as error:
             logger.warning("skipped: %s", error)
+    last = ModelFolder(folder).last
+    if not ranked and last.exists():
+        logger.warning(
+            "%s holds no checkpoint but %s, so that is taken: the last epoch, not validated", folder, last.name
+        )
+        return last
     if not ranked:
         exported = (folder / "config.json").exists()
         raise CheckpointError(

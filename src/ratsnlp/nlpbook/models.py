@@ -19,6 +19,7 @@ from transformers import PretrainedConfig
 
 from ratsnlp.nlpbook.errors import ModelLoadError
 from ratsnlp.nlpbook.logs import logger
+from ratsnlp.nlpbook.texts import plain_label
 
 
 def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
@@ -89,8 +90,10 @@ def head_labels(config: PretrainedConfig) -> list[str]:
 def labels_of(dataset: Any) -> tuple[list[str], list[str]]:
     """Return the labels of a dataset's corpus and how to show them; empty where it is not one of ours."""
     corpus: Any = getattr(dataset, "corpus", None)
-    labels = list(corpus.get_labels()) if hasattr(corpus, "get_labels") else []
-    return labels, list(getattr(corpus, "label_names", ())) or labels
+    owner = next((each for each in (dataset, corpus) if hasattr(each, "get_labels")), None)
+    labels = [str(plain_label(label)) for label in owner.get_labels()] if owner else []
+    names = [str(name) for name in getattr(corpus, "label_names", ())]
+    return labels, names if len(names) == len(labels) else labels
 
 
 def match_labels(found: Sequence[str], wanted: Sequence[str]) -> list[int] | None:

@@ -30,6 +30,7 @@ from ratsnlp.nlpbook.data.features import (
 from ratsnlp.nlpbook.environment import is_first_process
 from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, log_example, logger
 from ratsnlp.nlpbook.model_folder import file_digest
+from ratsnlp.nlpbook.texts import plain_label
 
 CHUNK_ROWS = 4096
 ExampleT = TypeVar("ExampleT")
@@ -85,9 +86,11 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         self.loaded: list[ExampleT] = []  # all of them, once one is asked for; shared with what `select` makes
         self.scored = mode != "train"  # whether rows say where they are stored, so that scores find their examples
         self.converted = 0  # examples so far
+        self.labels_said = False
         self.folder = corpus_folder(args)
         self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, xla_in_use(), fitting_multiple())
-        path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file_name()
+        self.file = self.file_name()
+        path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file
         start = time.perf_counter()
         if not write_once(path, lambda: self.make_features(path), args.overwrite_cache):
             logger.info("Loading features from cached file %s [took %.3f s]", path, time.perf_counter() - start)
@@ -273,8 +276,13 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         return self.select(torch.nonzero(~held).flatten()), others
 
     def get_labels(self) -> list[str]:
-        """Return the corpus's labels in the order of the model's outputs."""
-        return list(self.corpus.get_labels())
+        """Return the corpus's labels, as texts, in the order of the model's outputs; `0` and `"0"` are one label."""
+        given = self.corpus.get_labels()
+        labels = list(dict.fromkeys(str(plain_label(label)) for label in given))
+        if len(labels) < len(given) and not self.labels_said:
+            logger.warning("labels that read alike are one label: %s stand for %s", labels, given)
+            self.labels_said = True
+        return labels
 
 
 def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.checkpoints import KEY, describe_model
+from ratsnlp.nlpbook.checkpoints import KEY, describe_model, refuse_unstorable
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder
 from ratsnlp.nlpbook.models import labels_of, order_head, set_dropout, takes_token_types
@@ -76,11 +76,17 @@ class Task(pl.LightningModule):
             step = int(self.trainer.fit_loop.total_batch_idx)
             torch.manual_seed(hash((self.args.seed, self.global_rank, step)) % 2**63)
 
-    def match_head(self, train_dataloader: Any) -> None:
-        """Put a head that was trained elsewhere for the corpus's labels into the corpus's order, by name."""
-        labels, names = labels_of(getattr(train_dataloader, "dataset", None))
+    def prepare(self, train_dataloader: Any) -> None:
+        """Put a head that was trained elsewhere for the corpus's labels into the corpus's order, by name.
+
+        Raises:
+            CheckpointError: What checkpoints will say of this training could not be read again.
+        """
+        dataset = getattr(train_dataloader, "dataset", None)
+        labels, names = labels_of(dataset)
         if labels:
             order_head(self.model, labels, names)
+        refuse_unstorable(describe_model(self.args.to_dict(), self.model, dataset, {}))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch, a scalar; log it and what `measure` gives."""

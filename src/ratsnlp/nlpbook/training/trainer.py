@@ -4,6 +4,8 @@ import logging
 import math
 import warnings
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,21 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
 from ratsnlp.nlpbook.arguments import LAST_EPOCH, TrainArguments
-from ratsnlp.nlpbook.environment import cache_folder, on_drive
+from ratsnlp.nlpbook.environment import cache_folder, is_first_process, on_drive
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import History, draw_curves, read_history, save_figure, show_in_notebook
 from ratsnlp.nlpbook.hardware import refuse_fork, select_hardware
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import LAST, ModelFolder
 from ratsnlp.nlpbook.models import class_count
-from ratsnlp.nlpbook.training.saving import BestCheckpoint, SafeCheckpointIO, SafeXLACheckpointIO, tell_places
+from ratsnlp.nlpbook.training.saving import (
+    BestCheckpoint,
+    SafeCheckpointIO,
+    SafeXLACheckpointIO,
+    forget,
+    select_resumable,
+    tell_places,
+)
 from ratsnlp.nlpbook.training.task import Task
 
 STUCK_STEPS, STUCK_WINDOW = 200, 100
@@ -119,11 +128,52 @@ class Trainer(pl.Trainer):
                     f"monitor names {metric!r}, which {type(model).__name__} does not log; it logs {', '.join(known)}"
                 )
             refuse_fork(model.args)
-            model.match_head(train_dataloaders)
+            model.prepare(train_dataloaders)
+            if val_dataloaders is None and kwargs.get("datamodule") is None:
+                self._go_without_validation(model.args)
+        started = self._take_up(model, train_dataloaders, kwargs) if isinstance(model, Task) else None
         with warnings.catch_warnings():
             for message in EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message)
             super().fit(model, train_dataloaders, val_dataloaders, *args, **kwargs)
+        if started and self.state.finished and not self.interrupted and is_first_process():
+            started(finished=True)
+            forget(Path(self.default_root_dir))
+
+    def _go_without_validation(self, args: TrainArguments) -> None:
+        if args.patience:
+            raise ArgumentError("patience waits for a better epoch, and there is no validation loader to tell which is")
+        logger.warning("there is no validation loader: nothing is measured, and the last epoch is what is kept")
+        for callback in self.checkpoint_callbacks:
+            if isinstance(callback, BestCheckpoint):
+                callback.monitor, callback.mode, callback.filename = "epoch", "max", "{epoch}"
+                callback.kth_value = torch.tensor(-torch.inf)
+
+    def _take_up(self, task: Task, train_dataloader: Any, options: dict[str, Any]) -> Callable[..., None]:
+        """Find out what the model folder holds, and go on with it where it is this training. Return what records it."""
+        path = Path(self.default_root_dir)
+        folder, data = ModelFolder(path), str(getattr(getattr(train_dataloader, "dataset", None), "file", ""))
+        record = folder.read_training()
+        try:
+            folder.refuse_other_training(task.args)
+            other = bool(record.get("data") and data and record["data"] != data)
+        except ArgumentError as error:
+            logger.info("%s", error)
+            other = True
+        # files without a record are of a version that kept none in notebooks
+        other = other or (not record and bool(folder.checkpoints or folder.last.exists()))
+        if other and is_first_process() and options.get("ckpt_path") is None:
+            logger.warning("%s held another training; its files are kept in %s", path, folder.set_aside())
+            forget(path)
+        last = None if other else select_resumable(path)
+        if last and options.get("ckpt_path") is None:
+            done = " (finished: there is nothing left to train)" if record.get("finished") else ""
+            logger.info("resuming from %s%s", last, done)
+            options["ckpt_path"] = str(last)
+        write = partial(folder.write_training, task.args, data=data)
+        if is_first_process():
+            write(finished=False)
+        return write
 
 
 class Curves(Callback):
