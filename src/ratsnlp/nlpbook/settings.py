@@ -20,6 +20,7 @@ import yaml
 
 from ratsnlp.nlpbook.environment import in_notebook
 from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.texts import plain
 
 ArgumentsT = TypeVar("ArgumentsT", bound="Arguments")
 
@@ -168,7 +169,7 @@ class Arguments:
         """
         wrong = []
         for name, setting in settings_of(type(self)).items():
-            value = setting.parse(getattr(self, name))
+            value = setting.parse(plain(getattr(self, name)))
             setattr(self, name, value)
             if not setting.accepts(value):
                 wrong.append(f"{name} {setting.describe()}, got {value!r}")

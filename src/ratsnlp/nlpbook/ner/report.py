@@ -126,7 +126,7 @@ class NERReport(Report):
         return {key: np.quantile(values, [0.025, 0.975]).tolist() for key, values in found.items()}
 
     def blocks(self) -> Sequence[Block]:
-        """Return the parts of the report. Calibration compares the probability of each entity with whether it is right."""
+        """Return the parts of the report. Calibration compares each probability with rightness."""
         values = self.values
         precision, recall = (f"{values[f'entity_{name}']:.2f}" for name in ("precision", "recall"))
         entity, character = (f"{values[f'klue_{name}_f1']:.2f}" for name in ("entity", "character"))
