@@ -191,7 +191,7 @@ def test_train_notebook_gains_by_viterbi_what_it_says(train_notebook):
     rows = printed(train_notebook, "decoded-scores").splitlines()
     f1 = [float(re.search(r"F1 ([\d.]+)", row)[1]) for row in rows]
     kinds = [ast.literal_eval(row[row.index("{") :]) for row in rows]
-    assert 3 < f1[1] - f1[0] < 12  # 5.6점에서 7.7점까지 올랐습니다
+    assert 3 < f1[1] - f1[0] < 12  # 5점에서 8점까지 올랐습니다; another processor rounds in other places
     assert kinds[1]["invented"] < kinds[0]["invented"]
 
 
