@@ -16,6 +16,7 @@ SPEC = TaskSpec(
     task_name="named-entity-recognition",
     title="Named entity recognition",
     arguments=f"{HERE}.arguments:NERTrainArguments",
+    deploy_arguments=f"{HERE}.arguments:NERDeployArguments",
     corpora={"klue-ner": f"{HERE}.corpus:KlueNERCorpus", "ner": f"{HERE}.corpus:NERCorpus"},
     dataset=f"{HERE}.dataset:NERDataset",
     task=f"{HERE}.task:NERTask",
