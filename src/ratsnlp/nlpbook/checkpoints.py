@@ -9,7 +9,7 @@ import hashlib
 import io
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,16 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.environment import cache_folder
 from ratsnlp.nlpbook.errors import CheckpointError
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder, held_in, write_whole
 from ratsnlp.nlpbook.models import labels_of, load_pretrained, order_head
+from ratsnlp.nlpbook.tasks import TASKS
 from ratsnlp.nlpbook.texts import plain
+
+old_names.add_encode_plus()  # whoever deploys a model as the published cells do has loaded this module
 
 KEY = "ratsnlp"
 PREFIX = "model."
@@ -161,27 +165,34 @@ def make_readable(path: Path) -> Path:
     return copy
 
 
-def select_checkpoint(folder: str | Path) -> Path:
+def select_checkpoint(folder: str | Path, tasks: Sequence[str] = ()) -> Path:
     """Return the best checkpoint of a model folder by the metric that its training monitored.
 
-    `last.ckpt` is for resuming and never chosen; files that cannot be read are skipped with a warning. A checkpoint
-    that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does.
+    `last.ckpt` is for resuming, and chosen only where nothing else is there; files that cannot be read are skipped with
+    a warning. A checkpoint that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does.
+
+    Args:
+        folder: The model folder.
+        tasks: The tasks that will do, as checkpoints name them; those of other tasks of ours are passed over.
 
     Raises:
         CheckpointError: There is none to choose.
     """
-    folder, ranked = Path(folder), []
-    for path in ModelFolder(folder).checkpoints:
+    home, ranked = ModelFolder(folder), []
+    folder, others = home.path, []
+    for path in home.checkpoints:
         try:
-            ranked.append((_rank(path), path))
+            if other := _other_task(path, tasks):
+                others.append(f"{path.name} ({other})")
+            else:
+                ranked.append((_rank(path), path))
         except CheckpointError as error:
             logger.warning("skipped: %s", error)
-    last = ModelFolder(folder).last
-    if not ranked and last.exists():
-        logger.warning(
-            "%s holds no checkpoint but %s, so that is taken: the last epoch, not validated", folder, last.name
-        )
-        return last
+    if others and not ranked:
+        raise CheckpointError(f"{folder} holds no model for {' or '.join(tasks)}, but for others: {', '.join(others)}")
+    if not ranked and home.last.exists():
+        logger.warning("%s holds no checkpoint but %s, the last epoch, which is taken", folder, home.last.name)
+        return home.last
     if not ranked:
         exported = (folder / "config.json").exists()
         raise CheckpointError(
@@ -250,14 +261,28 @@ def restore_model(model_class: Any, path: str | Path, config: PretrainedConfig) 
     return model
 
 
-def find_fine_tuned(place: str | Path) -> Path:
+def find_fine_tuned(place: str | Path, tasks: Sequence[str] = ()) -> Path:
     """Return the best checkpoint of a model folder; a checkpoint file, or an exported folder, as it is given.
 
     Raises:
-        CheckpointError: There is no checkpoint to choose.
+        CheckpointError: There is no checkpoint to choose, or it was trained for none of `tasks` (see
+            `select_checkpoint`).
     """
-    given = str(place).endswith(".ckpt") or ModelFolder(place).is_exported
-    return Path(place) if given else select_checkpoint(place)
+    path = Path(place).expanduser()
+    if not (path.suffix == ".ckpt" or path.is_file() or ModelFolder(path).is_exported):
+        return select_checkpoint(path, tasks)
+    if other := _other_task(path, tasks):
+        raise CheckpointError(f"{path} was trained for {other}, and this is for {' or '.join(tasks)}")
+    return path
+
+
+def _other_task(path: Path, tasks: Sequence[str]) -> str:
+    """Return the task of ours that a checkpoint was trained for, unless it is one of `tasks`, or there are none."""
+    if not tasks:
+        return ""
+    described = ModelFolder(path).read_note() if path.is_dir() else read_description(path)
+    task = str(described.get("task", ""))
+    return task if task not in tasks and task in {spec.task_name for spec in TASKS.values()} else ""
 
 
 def describe_fine_tuned(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import yaml
 
 from ratsnlp.nlpbook.environment import in_notebook
 from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.old_names import SETTINGS
 from ratsnlp.nlpbook.texts import plain
 
 ArgumentsT = TypeVar("ArgumentsT", bound="Arguments")
@@ -196,6 +197,9 @@ class Arguments:
         known = settings_of(cls)
         problems = []
         for name in (name for name in values if name not in known):
+            if name in SETTINGS:
+                problems.append(f"{name} (in {source}) is gone: {SETTINGS[name]}")
+                continue
             near = difflib.get_close_matches(name, known, n=1)
             problems.append(f"{name} (in {source}) is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
         cls.raise_for(problems)

@@ -20,6 +20,7 @@ from ratsnlp.nlpbook.inference.engines import Engine, build_engine, check_engine
 from ratsnlp.nlpbook.inference.golden_answers import warn_of_change
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.models import takes_token_types
+from ratsnlp.nlpbook.tasks import tasks_of
 
 PASS_TOKENS = 32
 """What a forward pass costs on a CPU besides its tokens, in tokens: 20 for a 12x768 BERT, 27 for 12x384, measured."""
@@ -114,7 +115,7 @@ class Predictor:
             CheckpointError: There is no checkpoint to choose, or it cannot be read, or it does not describe itself.
         """
         check_engine_name(engine)
-        path = find_fine_tuned(folder)
+        path = find_fine_tuned(folder, tasks_of("predictor", cls))
         predictor = cls.restore(path, tokenizer)
         warn_of_change(predictor, path)
         return predictor._settle(device, engine)
