@@ -15,7 +15,7 @@ from notebook_runner import ROOT
 from ratsnlp import cli, nlpbook
 from ratsnlp.nlpbook import demo, exporting, pipeline
 from ratsnlp.nlpbook.builtin import BUILTIN, builtin_corpus, builtin_model
-from ratsnlp.nlpbook.data.dataset import data_collator
+from ratsnlp.nlpbook.data.batches import data_collator
 from ratsnlp.nlpbook.environment import CORPUS_ROOT
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.evaluation.report import Report

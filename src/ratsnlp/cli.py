@@ -14,13 +14,15 @@ from ratsnlp import __version__
 from ratsnlp.nlpbook.arguments import Limits
 from ratsnlp.nlpbook.environment import CORPUS_ROOT, is_first_process
 from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
-from ratsnlp.nlpbook.inference import ENGINE_NAMES
+from ratsnlp.nlpbook.inference.engines import ENGINES
 from ratsnlp.nlpbook.logs import show_messages
 from ratsnlp.nlpbook.settings import build_options, merge_settings
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 
 USER_MISTAKE = 2
 DEMO = next(iter(TASKS))  # the task of the shortest demo
+PATH: Any = click.Path(path_type=Path)
+FOLDER = click.argument("folder", metavar="DIR", type=PATH)
 
 
 def main() -> None:
@@ -118,10 +120,6 @@ def peak_memory() -> str:
     return f", at most {held / 2**30:.2f} GiB of memory"
 
 
-PATH: Any = click.Path(path_type=Path)
-FOLDER = click.argument("folder", metavar="DIR", type=PATH)
-
-
 @command.command()
 @FOLDER
 @click.option("--downstream_corpus_root_dir", "root", help="where the corpus is now  [default: as at training]")
@@ -138,14 +136,14 @@ def evaluate(folder: Path, root: str | None, mode: str, precision: Any, **baseli
     from ratsnlp.nlpbook import pipeline
 
     click.echo(str(pipeline.evaluate(folder, root, mode, precision=precision, **baselines)))
-    _tell_written(folder / "evaluation")
+    _echo_written(folder / "evaluation")
 
 
 baselines = {name: baseline for task in TASKS.values() for name, baseline in task.baselines.items()}
 evaluate.params += [click.Option([f"--{name}"], is_flag=True, help=kind.help) for name, kind in baselines.items()]
 
 
-def _tell_written(folder: Path) -> None:
+def _echo_written(folder: Path) -> None:
     click.echo(f"\nwritten: {folder}: {', '.join(sorted(path.name for path in folder.iterdir() if path.is_file()))}")
 
 
@@ -159,7 +157,7 @@ def compare(first: Path, second: Path, folder: Path | None) -> None:
 
     outcome = comparison.compare(first, second, folder)
     click.echo(str(outcome))
-    _tell_written(folder or outcome.default_folder)
+    _echo_written(folder or outcome.default_folder)
 
 
 @command.command()
@@ -202,7 +200,7 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
 @FOLDER
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in")
 @click.option("--port", type=int, help="0 takes a free one  [default: 5000, or the next one that is free]")
-@click.option("--engine", default="torch", show_default=True, help=", ".join(ENGINE_NAMES))
+@click.option("--engine", default="torch", show_default=True, help=", ".join(ENGINES))
 @click.option("--expose", default="auto", show_default=True, help="way from outside: ngrok, cloudflared or none")
 @click.option("--origin", "origins", multiple=True, help="website whose pages may call the API; give it once for each")
 def serve(
@@ -229,7 +227,7 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
     from ratsnlp.nlpbook import exporting
 
     show_messages()
-    _tell_written(exporting.export(folder, out, overwrite))
+    _echo_written(exporting.export(folder, out, overwrite))
 
 
 @command.command()

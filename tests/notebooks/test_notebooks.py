@@ -38,7 +38,7 @@ from notebook_runner import (
     run_script,
     warnings_shown,
 )
-from ratsnlp.nlpbook.data.dataset import fitting_multiple
+from ratsnlp.nlpbook.data.batches import fitting_multiple
 
 EXAMPLES = ROOT / "examples"
 CONFIG = EXAMPLES / "classification.yaml"

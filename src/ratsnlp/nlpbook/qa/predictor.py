@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
-from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.batches import pad
 from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.inference.predictor import Predictor
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
