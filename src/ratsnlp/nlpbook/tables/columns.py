@@ -41,38 +41,27 @@ class Columns:
         return [self.text] if self.pair is None else [self.text, self.pair]
 
     def __str__(self) -> str:
-        """Return them in words, for the log."""
         return f"text {' + '.join(self.texts)}, label {self.label}"
 
 
 class Chooser:
-    """Chooses the columns of one table, each at most once."""
+    """Chooses the columns of one table, each at most once. What cannot be taken is an error: see `choose_columns`."""
 
     def __init__(self, table: Table):
         self.table = table
-        rows = [row.cells for row in islice(table.rows(), LOOKED_AT) if not row.problem]
-        self.values = {
-            name: [cells[i].strip() for cells in rows if cells[i].strip()] for i, name in enumerate(table.names)
-        }
+        rows = [[*map(str.strip, row.cells)] for row in islice(table.rows(), LOOKED_AT) if not row.problem]
+        self.values = {name: [cells[i] for cells in rows if cells[i]] for i, name in enumerate(table.names)}
         self.left = list(table.names)
 
     def take(self, name: str) -> str:
-        """Take a column and return its name.
-
-        Raises:
-            CorpusFormatError: Two columns are called so.
-        """
+        """Take a column, unless two are called so, and return its name."""
         if self.table.names.count(name) > 1:
             raise CorpusFormatError(f"{self.table.path}: two columns are called {name!r}; rename one of them")
         self.left.remove(name)
         return name
 
     def named(self, given: str | None, option: str) -> str | None:
-        """Take the column that was named; None where none was.
-
-        Raises:
-            ArgumentError: There is no such column, or it was taken already.
-        """
+        """Take the column that was named, unless there is none or it was taken; None where none was named."""
         if not given:
             return None
         found = [name for name in self.table.names if _plain(name) == _plain(given)]
@@ -94,11 +83,7 @@ class Chooser:
         return self.take(found[0] if len(found) == 1 else self.ask(option, what))
 
     def ask(self, option: str, what: str) -> str:
-        """Return the column that the user names at the terminal or in the notebook.
-
-        Raises:
-            ArgumentError: There is nobody to ask.
-        """
+        """Return the column that the user names at the terminal or in the notebook, if there is somebody to ask."""
         problem = f"{self.table.path}: which column holds the {what} is not certain."
         try:
             if not (is_first_process() and is_interactive()):
@@ -147,15 +132,13 @@ def choose_columns(
 ) -> Columns:
     """Return which columns hold the texts and the labels.
 
-    Args:
-        table: The table.
-        text, label, pair: The columns of texts, labels and second texts that the user named.
-        pairs: Whether two columns of texts are wanted; None: where `pair` is named, or both have known names.
+    `text`, `label` and `pair` (second texts) are those that the user named. `pairs` says whether two columns of texts
+    are wanted; None: where `pair` is named, or both have known names.
 
     Raises:
-        ArgumentError: A named column is not there, which one is meant is not certain and nobody can be asked, or there
-            are two columns of texts and one is wanted.
-        CorpusFormatError: The first line does not name the columns.
+        ArgumentError: A named column is not there or named twice, which one is meant is not certain and nobody can be
+            asked, or there are two columns of texts and one is wanted.
+        CorpusFormatError: The first line does not name the columns, or two of them alike.
     """
     chooser = Chooser(table)
     last = chooser.named(label, "--label_column")

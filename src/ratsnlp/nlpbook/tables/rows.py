@@ -14,12 +14,9 @@ from ratsnlp.nlpbook.tables.reading import Row, Table
 
 logger = logging.getLogger("ratsnlp")
 
-MOST_LABELS = 1000
-SHOWN_LABELS = 20
-SHOWN_ROWS = 10
+MOST_LABELS, SHOWN_LABELS, SHOWN_ROWS = 1000, 20, 10
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
-"""A whole number as spreadsheets write it in a column that once had gaps: `5.0`."""
+WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")  # as spreadsheets write 5 in a column that once had gaps: `5.0`
 
 
 def order_labels(found: Iterable[str]) -> list[str]:
@@ -61,22 +58,18 @@ def _find_fault(labels: Sequence[str], rows: int) -> str:
 
 @dataclass(frozen=True)
 class LabelledRow:
-    """A row: the line on which it begins, its text or both texts of a pair, and its label, as the cell has it."""
+    """A row of a table with labels."""
 
-    line: int
-    texts: Sequence[str]
+    line: int  # on which it begins
+    texts: Sequence[str]  # its text, or both texts of a pair
     label: str
-    problem: str = ""
+    problem: str = ""  # why it cannot be used; empty for a good row
 
 
 class LabelledTable:
-    """A table whose rows carry texts and a label.
+    """A table whose rows carry texts and a label; `labels` are those in order, None takes them from the data.
 
-    Args:
-        table: The table.
-        columns: Which columns to read.
-        labels: The labels in order; None takes them from the data.
-        skip_bad_rows: Leave out rows that cannot be used, instead of refusing the file.
+    `skip_bad_rows` leaves out rows that cannot be used, instead of refusing the file.
     """
 
     def __init__(
@@ -114,10 +107,9 @@ class LabelledTable:
                     f"--label_column NAME, in Python label=NAME.{Chooser(self.table).describe()}"
                 )
         matched = [str(_match_label(label, self.labels)) for label in good]
-        counts = Counter(matched)
+        counts, more = Counter(matched), len(self.labels) - SHOWN_LABELS
         shown = [f"{i}: {label} ({counts[label]:,})" for i, label in enumerate(self.labels[:SHOWN_LABELS])]
-        if len(self.labels) > SHOWN_LABELS:
-            shown.append(f"... {len(self.labels) - SHOWN_LABELS} more")
+        shown += [f"... {more} more"] if more > 0 else []
         found = f"{len(good)} rows; {self.columns}; labels in order, with rows: {', '.join(shown)}"
         logger.info("%s: %s", path.name, found)
         return matched
@@ -138,9 +130,8 @@ class LabelledTable:
     def _read_row(self, row: Row) -> LabelledRow:
         if row.problem:
             return LabelledRow(row.line, (), "", row.problem)
-        cells = [row.cells[place].strip() for place in self.places]
+        cells, problem = [row.cells[place].strip() for place in self.places], ""
         *texts, label = cells
-        problem = ""
         if missing := [name for name, cell in zip(self.names, cells, strict=True) if not cell]:
             problem = f"nothing in column {' and '.join(missing)}"
         elif self.labels is not None and _match_label(label, self.labels) is None:
