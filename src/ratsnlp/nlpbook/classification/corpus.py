@@ -69,9 +69,8 @@ def _read_header(path: Path) -> list[str]:
 
 
 def _make_examples(table: LabelledTable) -> Iterator[ClassificationExample]:
-    for row in table.rows():
-        first, second = (*row.texts, None)[:2]
-        yield ClassificationExample(str(first), second, row.label)
+    for first, *second, label in table.rows():
+        yield ClassificationExample(first, second[0] if second else None, label)
 
 
 class TableCorpus(Corpus[ClassificationExample]):
@@ -179,8 +178,8 @@ class TableCorpus(Corpus[ClassificationExample]):
         }
         names = [*self.columns.texts, self.columns.label]
         rows = enumerate(self.open(self.path("", "train")).rows())
-        held = ((*row.texts, row.label) for number, row in rows if number in self.held_out)
-        ModelFolder(folder).write_table(record, (dict(zip(names, cells, strict=True)) for cells in held))
+        held = (dict(zip(names, row, strict=True)) for number, row in rows if number in self.held_out)
+        ModelFolder(folder).write_table(record, held)
 
     @classmethod
     def restore(cls, folder: str | Path) -> Self:

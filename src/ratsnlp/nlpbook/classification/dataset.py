@@ -34,16 +34,6 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
         Raises:
             CorpusFormatError: A label is not one of the corpus's.
         """
-        texts: list[Any] = [example.texts for example in examples]
-        ids, types = encode(self.tokenizer, texts, self.args.max_seq_length)
-        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-        flat = np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum()))
-        pairs = any(e.text_b is not None for e in examples)
-        starts = [row.index(1) if pairs and 1 in row else len(row) for row in types]
-        rows = {"label": self._label_numbers(examples), "second_start": np.array(starts, np.int32)}
-        return Chunk(lengths, {"input_ids": flat}, rows)
-
-    def _label_numbers(self, examples: Sequence[ClassificationExample]) -> np.ndarray:
         number: dict[str | None, int] = {label: i for i, label in enumerate(self.get_labels())} | {None: NO_LABEL}
         for example in examples:
             if example.label not in number:
@@ -51,7 +41,15 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
                     f"{self.source}: label {example.label!r} of {example.text_a[:40]!r} "
                     f"is not one of {self.get_labels()}"
                 )
-        return np.fromiter((number[example.label] for example in examples), np.int32, len(examples))
+        texts: list[Any] = [example.texts for example in examples]
+        ids, types = encode(self.tokenizer, texts, self.args.max_seq_length)
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        flat = np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum()))
+        pairs = any(e.text_b is not None for e in examples)
+        starts = [row.index(1) if pairs and 1 in row else len(row) for row in types]
+        labels = [number[example.label] for example in examples]
+        rows = {"label": np.array(labels, np.int32), "second_start": np.array(starts, np.int32)}
+        return Chunk(lengths, {"input_ids": flat}, rows)
 
     def read_row(self, row: int) -> ClassificationFeatures:
         """Return a stored row as features; models that know no token types get none."""

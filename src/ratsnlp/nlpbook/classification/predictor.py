@@ -38,12 +38,15 @@ def explain(predictor: "ClassificationPredictor", *texts: str) -> dict[str, Any]
     fields = predictor.answer_fields
     if len(texts) != len(fields):
         raise TypeError(f"{len(texts)} texts given; needed: {', '.join(fields)}")
-    texts = tuple(unicodedata.normalize("NFC", text) for text in texts)
+    texts = _compose(texts)
     lengths = _measure_read(predictor.tokenizer, texts, predictor.max_seq_length)
     read = tuple(text[:length] for text, length in zip(texts, lengths, strict=True))
     found = [(side, match) for side, text in enumerate(texts) for match in EOJEOL.finditer(text)]
     seen = [(side, match.span()) for side, match in found if match.start() < lengths[side]]
-    asked = [read, *(_leave_out(read, *place) for place in seen)]
+    asked = [read]
+    for side, (start, end) in seen:
+        shorter = read[side][:start] + read[side][end:].lstrip()
+        asked.append((*read[:side], shorter, *read[side + 1 :]))
     rows = predictor.probabilities([each if len(each) > 1 else each[0] for each in asked])
     decision = int(rows[0].argmax())
     falls = dict(zip(seen, (rows[0, decision] - rows[1:, decision]).tolist(), strict=True))
@@ -57,12 +60,6 @@ def explain(predictor: "ClassificationPredictor", *texts: str) -> dict[str, Any]
         "probability": round(float(rows[0, decision]), 4),
         "words": words,
     }
-
-
-def _leave_out(texts: tuple[str, ...], side: int, place: tuple[int, int]) -> tuple[str, ...]:
-    start, end = place
-    shorter = texts[side][:start] + texts[side][end:].lstrip()
-    return (*texts[:side], shorter, *texts[side + 1 :])
 
 
 def _measure_read(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], max_seq_length: int) -> list[int]:
@@ -98,11 +95,8 @@ def describe_probabilities(probabilities: Tensor, labels: Sequence[str], names: 
     return answer | {"labels": best_first, "probabilities": listed}
 
 
-def normalize(text: Any) -> Any:
-    """Return a text, or a pair of texts, in NFC: what comes from macOS may hold Hangul as separate jamo."""
-    if isinstance(text, str):
-        return unicodedata.normalize("NFC", text)
-    return tuple(map(normalize, text))
+def _compose(text: Any) -> Any:
+    return unicodedata.normalize("NFC", text) if isinstance(text, str) else tuple(map(_compose, text))
 
 
 class ClassificationPredictor(Predictor):
@@ -160,18 +154,19 @@ class ClassificationPredictor(Predictor):
         Texts are normalised to NFC: what is typed or pasted on macOS may hold Hangul as separate jamo.
         """
         texts = [sentence] if isinstance(sentence, str) else list(sentence)
-        answers = [{"sentence": text} | found for text, found in zip(texts, self.answer(texts), strict=True)]
+        answers = self._answer([(text,) for text in texts], self.probabilities(texts))
         return answers[0] if isinstance(sentence, str) else answers
 
-    def answer(self, texts: Sequence[Any]) -> list[dict[str, Any]]:
-        """Return the published fields of the answer to each text or pair."""
-        return [describe_probabilities(row, self.labels, self.label_names) for row in self.probabilities(texts)]
+    def _answer(self, asked: Sequence[tuple[Any, ...]], probabilities: Tensor) -> list[dict[str, Any]]:
+        described = (describe_probabilities(row, self.labels, self.label_names) for row in probabilities)
+        named = (dict(zip(self.answer_fields, texts, strict=True)) for texts in asked)
+        return [texts | answer for texts, answer in zip(named, described, strict=True)]
 
     def probabilities(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:
         """Return the probability of each label for each text or pair of texts, `(N, K)` float32."""
         if not texts:
             return Tensor(0, len(self.labels))
-        return self.logits([normalize(text) for text in texts], batch_size, progress).softmax(dim=-1)
+        return self.logits([_compose(text) for text in texts], batch_size, progress).softmax(dim=-1)
 
     def golden_answers(self, questions: Sequence[Any]) -> list[dict[str, Any]]:
         """Return the probability of each label for each text or pair, by the label."""

@@ -1,13 +1,10 @@
 """The parts of a report. Each is written once and shown twice: in English in a terminal, in Korean on the page."""
 
-import base64
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratsnlp.nlpbook.evaluation.statistics import Score
 from ratsnlp.nlpbook.texts import cells, fill
@@ -120,14 +117,6 @@ class Block:
         """Return the lines of a terminal."""
         table = ["", f"{self.title}:", *self.table.lines()] if self.table else []
         return [*map(str, self.scores), *map(str, self.lines), *table]
-
-
-def write_page(path: Path, blocks: Sequence[Block], pictures: Mapping[str, Path]) -> None:
-    """Write a report as one file that holds its pictures (given by name), has no script and fetches nothing."""
-    loader = PackageLoader("ratsnlp.nlpbook.evaluation", "templates")  # everything put into it is escaped
-    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("report.html")
-    encoded = {name: base64.b64encode(picture.read_bytes()).decode("ascii") for name, picture in pictures.items()}
-    path.write_text(template.render(blocks=blocks, pictures=encoded) + "\n", encoding="utf-8")
 
 
 def write_tsv(path: Path, rows: Iterable[Sequence[Any]]) -> None:

@@ -85,8 +85,7 @@ class Comparison:
         return found
 
     @cached_property
-    def measured(self) -> dict[str, Any]:
-        """Everything measured, as plain values."""
+    def _measured(self) -> dict[str, Any]:
         one, other = self.first, self.second
         scores = {}
         for score in one.scores:
@@ -108,11 +107,10 @@ class Comparison:
 
     def metrics(self) -> dict[str, Any]:
         """Return everything measured, as plain values."""
-        return dict(self.measured)
+        return dict(self._measured)
 
     def __str__(self) -> str:
-        """Return the comparison as a table to print."""
-        found, right, test = self.measured, self.measured["right"], self.measured["mcnemar"]
+        found, right, test = self._measured, self._measured["right"], self._measured["mcnemar"]
         lines: list[Line | str] = [Line(name, found[name]) for name in ("first", "second")]
         lines.append(Line("examples", f"{found['examples']:,}"))
         for score in self.first.scores:
@@ -142,7 +140,7 @@ class Comparison:
     def save(self, folder: Path) -> None:
         """Write `comparison.json` and `differences.tsv`, the rows that just one model has right, into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "comparison.json", self.measured)
+        write_json(folder / "comparison.json", self._measured)
         rows = [("right", *self.first.names, "first", "second")]
         for i in np.flatnonzero(self.better).tolist():
             given = (scored.columns["prediction"][i] for scored in (self.first, self.second))
@@ -153,10 +151,7 @@ class Comparison:
 def compare(first: str | Path, second: str | Path, folder: str | Path | None = None) -> Comparison:
     """Compare two model folders that were scored on the same rows; write the outcome and return it.
 
-    Args:
-        first: A model folder.
-        second: Another one.
-        folder: Where `comparison.json` and `differences.tsv` go; by default `SECOND/evaluation/against-FIRST`.
+    `comparison.json` and `differences.tsv` go to `folder`, by default `SECOND/evaluation/against-FIRST`.
 
     Raises:
         EvaluationError: One is not scored, or they were scored on different rows.

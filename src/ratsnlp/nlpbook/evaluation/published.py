@@ -43,7 +43,6 @@ SPLITS = {
 class Published:
     """One published result."""
 
-    corpus: str
     model: str  # the name its makers use
     scores: Mapping[str, float]  # by metric, in the units of `SPLITS`
     source: str  # where the figure was read
@@ -57,7 +56,7 @@ def figures_for(corpus: str) -> Iterator[Published]:
         for model, figures in source["figures"].items():
             if corpus in figures:
                 scores = {name: value / divisor for name, value in zip(metrics, figures[corpus], strict=True)}
-                yield Published(corpus, model, scores, source["address"], source["splits"].get(corpus, ""))
+                yield Published(model, scores, source["address"], source["splits"].get(corpus, ""))
 
 
 def nearest_figure(corpus: str, score: float, pretrained_model_name: str) -> tuple[Published, bool]:

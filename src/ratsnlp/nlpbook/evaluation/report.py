@@ -3,6 +3,7 @@
 A report is a list of blocks. What is printed, `report.html` and `metrics.json` all come from them.
 """
 
+import base64
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,9 +13,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.evaluation.blocks import Block, Line, ScoreLine, Table, write_page, write_tsv
+from ratsnlp.nlpbook.evaluation.blocks import Block, Line, ScoreLine, Table, write_tsv
 from ratsnlp.nlpbook.evaluation.overlap import COLUMNS, Overlap, read_overlap
 from ratsnlp.nlpbook.evaluation.published import Provenance
 from ratsnlp.nlpbook.evaluation.statistics import Parts, Score, draw_interval, ratio_of_sums, score_by_length
@@ -115,14 +117,21 @@ class Report(ABC):
         return {"predictions.tsv": [[*self.columns], *zip(*self.columns.values(), strict=True)], **files}
 
     def save(self, folder: Path) -> None:
-        """Write `metrics.json`, the tables, the pictures, and all of it as one page, `report.html`, into `folder`."""
+        """Write `metrics.json`, the tables, the pictures, and `report.html` into `folder`.
+
+        The page is one file that holds all of it, its pictures too, has no script and fetches nothing.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "metrics.json", self.metrics())
         for name, rows in self.tables().items():
             write_tsv(folder / name, rows)
         drawn = {name: draw for block in self._made for name, draw in block.pictures.items()}
-        pictures = {name: save_figure(draw(), folder / name) for name, draw in drawn.items()}
-        write_page(folder / "report.html", self._made, pictures)
+        pictures = {name: save_figure(draw(), folder / name).read_bytes() for name, draw in drawn.items()}
+        encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
+        loader = PackageLoader("ratsnlp.nlpbook.evaluation", "templates")  # everything put into it is escaped
+        template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("report.html")
+        page = template.render(blocks=self._made, pictures=encoded)
+        (folder / "report.html").write_text(page + "\n", encoding="utf-8")
 
     # the blocks that reports share
 

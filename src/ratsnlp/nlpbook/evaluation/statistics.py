@@ -75,12 +75,11 @@ def overall_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-RESAMPLES = 2000
 FEW_KINDS = 2000  # up to here a multinomial is drawn faster than rows are, measured
 DRAWN_AT_ONCE = 4_000_000  # counts held at once, so that memory does not grow with rows times resamples
 
 
-def draw_counts(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, width: int = 0) -> Iterator[np.ndarray]:
+def draw_counts(counts: np.ndarray, resamples: int = 2000, seed: int = 0, width: int = 0) -> Iterator[np.ndarray]:
     """Yield `resamples` drawn test sets, given how many rows there are of each kind, `(C,)`: chunks `(R, C)` int64.
 
     Drawing N rows with replacement only decides how many fall into each kind of row. So the counts of few kinds are
@@ -161,16 +160,11 @@ def bin_confidences(confidences: np.ndarray, hits: np.ndarray, bins: int = 15) -
     counts = np.bincount(places, minlength=bins)
     confidence = np.bincount(places, weights=confidences, minlength=bins)
     right = np.bincount(places, weights=hits, minlength=bins)
-    return [
-        {
-            "low": i / bins,
-            "high": (i + 1) / bins,
-            "examples": int(counts[i]),
-            "confidence": float(confidence[i] / counts[i]),
-            "right": float(right[i] / counts[i]),
-        }
-        for i in np.flatnonzero(counts)
-    ]
+    rows = []
+    for i in np.flatnonzero(counts):
+        means = {"confidence": float(confidence[i] / counts[i]), "right": float(right[i] / counts[i])}
+        rows.append({"low": i / bins, "high": (i + 1) / bins, "examples": int(counts[i]), **means})
+    return rows
 
 
 def expected_calibration_error(rows: list[dict[str, Any]]) -> float:
@@ -213,17 +207,15 @@ def score_by_length(
     bounds = np.unique(np.quantile(long, np.arange(1, buckets) / buckets, method="inverted_cdf"))
     places = np.searchsorted(bounds, long)  # a length equal to a bound belongs to the bucket that ends there
     rows = []
-    for place in np.unique(places):
-        inside = places == place
-        rows.append(
-            {
-                "shortest": int(long[inside].min()),
-                "longest": int(long[inside].max()),
-                "examples": int(inside.sum()),
-                "score": ratio_of_sums((scores[inside], below[inside])),
-                "interval_95": list(draw_interval(scores[inside], sizes=below[inside])),
-            }
-        )
+    for inside in (places == place for place in np.unique(places)):
+        bucket = {
+            "shortest": int(long[inside].min()),
+            "longest": int(long[inside].max()),
+            "examples": int(inside.sum()),
+        }
+        parts = scores[inside], below[inside]
+        interval = draw_interval(parts[0], sizes=parts[1])
+        rows.append({**bucket, "score": ratio_of_sums(parts), "interval_95": [*interval]})
     return rows
 
 

@@ -84,11 +84,7 @@ def score_hypothesis_only(
     Without the premise the question cannot be answered, so an honest score is chance. What lies above it comes from
     habits of those who wrote the hypotheses ("never" in contradictions, for example); a model may live on them too.
 
-    Args:
-        train: Pairs to learn from, the first 50,000 of them; of others than the model's, the comparison says little.
-        test: Pairs to measure on, the model's own.
-        labels: The labels in order.
-        label_names: How to show them.
+    It learns from the first 50,000 pairs of `train`; of others than the model's, the comparison says little.
 
     Source: Gururangan et al. 2018, Annotation Artifacts in Natural Language Inference Data, https://aclanthology.org/N18-2017
     """

@@ -22,8 +22,7 @@ PAIR_NAMES = (
     *(("question1", "question2"), ("question", "answer"), ("전제", "가설"), ("문장1", "문장2")),
     *(("질문1", "질문2"), ("질문", "답변"), ("질문", "답")),
 )
-TEXT_LENGTH = 6  # mean characters from which a column may be one of texts
-LABEL_LENGTH = 20  # mean characters up to which a column may be one of labels
+TEXT_LENGTH, LABEL_LENGTH = 6, 20  # mean characters: of a column of texts at least, of one of labels at most
 LOOKED_AT = 1000  # rows whose contents are looked at
 
 
@@ -54,14 +53,14 @@ class Chooser:
         self.left = list(table.names)
 
     def take(self, name: str) -> str:
-        """Take a column, unless two are called so, and return its name."""
+        """Take a column and return its name; that two are called so is an error."""
         if self.table.names.count(name) > 1:
             raise CorpusFormatError(f"{self.table.path}: two columns are called {name!r}; rename one of them")
         self.left.remove(name)
         return name
 
     def named(self, given: str | None, option: str) -> str | None:
-        """Take the column that was named, unless there is none or it was taken; None where none was named."""
+        """Take the column that was named, which must be there and not be taken yet; None where none was named."""
         if not given:
             return None
         found = [name for name in self.table.names if _plain(name) == _plain(given)]
@@ -75,15 +74,14 @@ class Chooser:
         return self.take(exact)
 
     def find(self, known: Collection[str], fits: Callable[[Sequence[str]], bool], option: str, what: str) -> str:
-        """Take the only column with a known name, or whose contents fit, or that is left; else ask for it."""
-        names = {_plain(name) for name in known}
+        """Take the only column with a known name, or whose contents fit, or that is left; else ask the user for it."""
+        names = {*map(_plain, known)}
         by_name = [name for name in self.left if _plain(name) in names]
         by_contents = [name for name in self.left if fits(self.values[name])]
         found = by_name or by_contents or self.left
-        return self.take(found[0] if len(found) == 1 else self.ask(option, what))
+        return self.take(found[0] if len(found) == 1 else self._ask(option, what))
 
-    def ask(self, option: str, what: str) -> str:
-        """Return the column that the user names at the terminal or in the notebook, if there is somebody to ask."""
+    def _ask(self, option: str, what: str) -> str:
         problem = f"{self.table.path}: which column holds the {what} is not certain."
         try:
             if not (is_first_process() and is_interactive()):
@@ -97,9 +95,8 @@ class Chooser:
                 print(f"{answer!r} is not one of the columns that are left: {', '.join(self.left)}")
         except (EOFError, NotImplementedError):  # a notebook run without a reader raises the latter
             python = option.removeprefix("--").removesuffix("_column")
-            raise ArgumentError(
-                f"{problem} Name it: {option} NAME, in Python {python}=NAME.{self.describe()}"
-            ) from None
+            advice = f"Name it: {option} NAME, in Python {python}=NAME.{self.describe()}"
+            raise ArgumentError(f"{problem} {advice}") from None
 
     def describe(self) -> str:
         """Return the columns, numbered, each with a value as an example."""

@@ -256,11 +256,7 @@ def find_workbook_fault(path: Path, opening: bytes) -> str:
 
 
 def read_workbook(path: Path) -> Iterator[tuple[int, list[Any]]]:
-    """Yield `(row number, values)` of a workbook's first sheet, formulas as the values that Excel last stored.
-
-    Raises:
-        CorpusFormatError: openpyxl is missing, or the file is damaged or not a workbook.
-    """
+    """Yield `(row number, values)` of a workbook's first sheet, formulas as the values that Excel last stored."""
     with _open_workbook(path) as workbook:
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()  # some programs write them wrong
@@ -295,9 +291,7 @@ def _open_workbook(path: Path) -> Iterator[Any]:
 def read_table(path: Path, columns: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
     """Yield `(line, cells)` of the rows of a table with known columns; other columns are ignored.
 
-    Args:
-        path: The file.
-        columns: For each cell wanted, in order, the names that its column may have, in any case.
+    `columns` are, for each cell wanted, in order, the names that its column may have, in any case.
 
     Raises:
         CorpusFormatError: A column is missing, or a row has other columns; names the file and the line.

@@ -5,7 +5,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ratsnlp.nlpbook.errors import CorpusFormatError
@@ -46,7 +45,7 @@ def _match_label(found: str, labels: Collection[str]) -> str | None:
 
 def _find_fault(labels: Sequence[str], rows: int) -> str:
     if len(labels) < 2:
-        return f"holds one value only, {labels[0]!r}, in all of {rows:,} rows; a classifier tells two labels or more"
+        return f"holds one value only, {labels[0]!r}, in all of {rows:,} rows; a classifier needs two labels or more"
     if len(labels) <= MOST_LABELS and (len(labels) == 2 or 2 * len(labels) <= rows):
         return ""
     spaced = sum(" " in label for label in labels)
@@ -54,16 +53,6 @@ def _find_fault(labels: Sequence[str], rows: int) -> str:
     if all(NUMBER.fullmatch(label) for label in labels):
         kind = "numbers or ids"
     return f"holds {len(labels):,} different values in {rows:,} rows; it looks like {kind}, not labels"
-
-
-@dataclass(frozen=True)
-class LabelledRow:
-    """A row of a table with labels."""
-
-    line: int  # on which it begins
-    texts: Sequence[str]  # its text, or both texts of a pair
-    label: str
-    problem: str = ""  # why it cannot be used; empty for a good row
 
 
 class LabelledTable:
@@ -87,11 +76,12 @@ class LabelledTable:
             CorpusFormatError: Rows cannot be used, there are none, or the label column does not hold labels.
         """
         path, bad, good = self.table.path, [], []
-        for row in map(self._read_row, self.table.rows()):
-            if row.problem:
-                bad.append(f"line {row.line}: {row.problem}")
+        for row in self.table.rows():
+            cells, problem = self._read_row(row)
+            if problem:
+                bad.append(problem)
             else:
-                good.append(sys.intern(row.label))  # one text for each label, not for each row
+                good.append(sys.intern(cells[-1]))  # one text for each label, not for each row
         count = len(bad) + len(good)
         if not count:
             raise CorpusFormatError(f"{path} holds a header ({', '.join(self.table.names)}) and no row below it")
@@ -114,29 +104,29 @@ class LabelledTable:
         logger.info("%s: %s", path.name, found)
         return matched
 
-    def rows(self) -> Iterator[LabelledRow]:
-        """Yield the good rows, their labels as they stand in `labels`.
+    def rows(self) -> Iterator[list[str]]:
+        """Yield the good rows: the text, or both texts of a pair, and the label as it stands in `labels`.
 
         Raises:
             CorpusFormatError: A row cannot be used, and `skip_bad_rows` is off.
         """
-        known = self.labels or ()
-        for row in map(self._read_row, self.table.rows()):
-            if not row.problem:
-                yield LabelledRow(row.line, row.texts, str(_match_label(row.label, known)))
+        for row in self.table.rows():
+            cells, problem = self._read_row(row)
+            if not problem:
+                yield [*cells[:-1], str(_match_label(cells[-1], self.labels or ()))]
             elif not self.skip_bad_rows:
-                raise CorpusFormatError(self._describe_bad([f"line {row.line}: {row.problem}"], "a row cannot be used"))
+                raise CorpusFormatError(self._describe_bad([problem], "a row cannot be used"))
 
-    def _read_row(self, row: Row) -> LabelledRow:
-        if row.problem:
-            return LabelledRow(row.line, (), "", row.problem)
-        cells, problem = [row.cells[place].strip() for place in self.places], ""
-        *texts, label = cells
-        if missing := [name for name, cell in zip(self.names, cells, strict=True) if not cell]:
-            problem = f"nothing in column {' and '.join(missing)}"
-        elif self.labels is not None and _match_label(label, self.labels) is None:
-            problem = f"label {label!r} is not one of {', '.join(self.labels[:SHOWN_LABELS])}"
-        return LabelledRow(row.line, texts, label, problem)
+    def _read_row(self, row: Row) -> tuple[list[str], str]:
+        """Return the cells of the columns, and why they cannot be used, which is empty for a good row."""
+        cells, problem = [], row.problem
+        if not problem:
+            cells = [row.cells[place].strip() for place in self.places]
+            if missing := [name for name, cell in zip(self.names, cells, strict=True) if not cell]:
+                problem = f"nothing in column {' and '.join(missing)}"
+            elif self.labels is not None and _match_label(cells[-1], self.labels) is None:
+                problem = f"label {cells[-1]!r} is not one of {', '.join(self.labels[:SHOWN_LABELS])}"
+        return cells, problem and f"line {row.line}: {problem}"
 
     def _describe_bad(self, bad: Sequence[str], summary: str) -> str:
         lines = "".join(f"\n  {line}" for line in bad[:SHOWN_ROWS])
