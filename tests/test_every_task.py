@@ -163,9 +163,8 @@ def test_the_same_training_named_by_another_path_is_finished(trained, monkeypatc
         pipeline.train(spec.name, dataclasses.replace(args, seed=8))
 
 
-def test_a_training_that_was_cut_goes_on(tmp_path, monkeypatch, caplog):
+def test_a_training_that_was_cut_goes_on(tmp_path, monkeypatch, capsys):
     """Of all tasks one after another, so that each is cut in a folder of its own."""
-    caplog.set_level("INFO", logger="ratsnlp")
     for name in EVERY:
         spec, folder = TASKS[name], tmp_path / name
         args = rehearsal(spec, folder, max_train_examples=40)
@@ -173,18 +172,18 @@ def test_a_training_that_was_cut_goes_on(tmp_path, monkeypatch, caplog):
             patch.setattr(ModelFolder, "write_training", cut_at_the_end(ModelFolder.write_training))
             with pytest.raises(KeyboardInterrupt):
                 pipeline.train(name, args)
-        caplog.clear()
+        capsys.readouterr()
         best = pipeline.train(name, args)
-        assert f"resuming from {folder / 'model' / 'last.ckpt'}" in caplog.text
+        assert f"resuming from {folder / 'model' / 'last.ckpt'}" in capsys.readouterr().err
         assert best.exists()
         assert ModelFolder(folder / "model").read_training()["finished"]
 
 
 def cut_at_the_end(write):
-    def write_or_stop(folder, args, *, finished):
+    def write_or_stop(folder, args, *, finished, **more):
         if finished:
             raise KeyboardInterrupt
-        write(folder, args, finished=finished)
+        write(folder, args, finished=finished, **more)
 
     return write_or_stop
 
@@ -209,7 +208,7 @@ def test_a_report_is_printed_written_and_drawn(trained):
     for name in spec.baselines:
         assert name.replace("_", " ") in shown
         assert name.replace("_", " ") in page
-    assert report.metric in metrics
+    assert report.top_scores[0].key in metrics
 
 
 def test_a_model_compared_with_itself_is_no_better(trained):
@@ -335,7 +334,9 @@ def test_the_names_of_a_task_are_there(name):
 
 def test_nothing_outside_a_tasks_folder_names_a_task():
     source = ROOT / "src" / "ratsnlp"
-    known = {"nlpbook/tasks.py", "nlpbook/checkpoints.py"}  # the registry; the classes that checkpoints of 1.x name
+    # the registry; the names of 1.x; a corpus of the book that is called as its task
+    known = {"nlpbook/tasks.py", "nlpbook/checkpoints.py", "nlpbook/old_names.py", "nlpbook/data/download.py"}
+    known.add("nlpbook/data/catalog.py")
     named = [
         f"{path.relative_to(source)}: {word}"
         for path in source.rglob("*.py")

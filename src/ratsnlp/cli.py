@@ -40,16 +40,6 @@ def command() -> None:
     """Train, evaluate and serve Korean language models."""
 
 
-@command.group()
-def train() -> None:
-    """Train a model: ratsnlp train TASK [CONFIG.json|yaml] [--setting value ...]."""
-
-
-@command.group()
-def check() -> None:
-    """Check everything before a training: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...]."""
-
-
 class TaskCommand(click.Command):
     """A command on a task: CONFIG, its own flags, and one option for each setting, made when they are asked for."""
 
@@ -102,12 +92,44 @@ def _check(spec: TaskSpec, config: str | None, **flags: Any) -> None:
         raise CheckError(f"{len(report.errors)} of these findings would refuse the training")
 
 
-TRAIN_HELP = "Train {}. CONFIG is a JSON or YAML file of settings; flags win over it."
-CHECK_HELP = "Check what `ratsnlp train {}` would train with the same CONFIG and flags, and train nothing."
-for task in TASKS.values():
-    restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
-    train.add_command(TaskCommand(task, partial(_train, task), TRAIN_HELP.format(task.task_name), [restart]))
-    check.add_command(TaskCommand(task, partial(_check, task), CHECK_HELP.format(task.name)))
+class TaskGroup(click.Group):
+    """One command for each task that `TASKS` knows when it is asked."""
+
+    def __init__(self, name: str, run: Callable[..., Any], help: str, task_help: str, flags: Sequence[click.Parameter]):
+        super().__init__(name, help=help)
+        self.run, self.task_help, self.flags = run, task_help, flags
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the tasks."""
+        return list(TASKS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of a task; None where there is no such task."""
+        if cmd_name not in TASKS:
+            return None
+        spec = TASKS[cmd_name]
+        return TaskCommand(spec, partial(self.run, spec), self.task_help.format(spec.name), self.flags)
+
+
+RESTART = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
+command.add_command(
+    TaskGroup(
+        "train",
+        _train,
+        "Train a model: ratsnlp train TASK [CONFIG.json|yaml] [--setting value ...].",
+        "Train {}. CONFIG is a JSON or YAML file of settings; flags win over it.",
+        [RESTART],
+    )
+)
+command.add_command(
+    TaskGroup(
+        "check",
+        _check,
+        "Check everything before a training: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...].",
+        "Check what `ratsnlp train {}` would train with the same CONFIG and flags, and train nothing.",
+        [],
+    )
+)
 
 
 def peak_memory() -> str:

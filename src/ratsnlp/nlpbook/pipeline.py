@@ -188,7 +188,7 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
 def _prepare_data(spec: TaskSpec, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
     corpus = build_corpus(spec, args)
     _fetch_corpus(args)
-    tokenizer = _load_tokenizer(args)
+    tokenizer = load_tokenizer(args)
     train_dataset, val_dataset = split_datasets(spec, args, tokenizer, corpus)
     counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
     logger.info("training on %s examples, validating on %s", *counts)
@@ -223,7 +223,7 @@ def check_task(name: str, args: TrainArguments) -> Report:
     return check(args, load_model(spec, args, corpus), tokenizer, train_dataset)
 
 
-def _load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
+def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
     """Return the tokenizer of the pretrained model.
 
     Raises:

@@ -85,7 +85,7 @@ UNPACKED = (
     "and outputs.end_logits, or outputs.logits"
 )
 UNPACKED_KOREAN = (
-    "모델의 출력을 풀면 값이 아니라 이름이 나옵니다. outputs = model(...)라고 쓴 뒤 outputs.start_logits, outputs.logits처럼 "
+    "모델의 출력을 풀면 값이 아니라 이름이 나옵니다. outputs = model(...)라고 쓴 뒤 outputs.start_logits처럼 "
     "꺼내 쓰세요."
 )
 """What to write in an `inference_fn` that does as the published cells did, where a model gave a tuple."""
