@@ -7,8 +7,7 @@ import pytest
 from fault_server import serving
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.classification import ClassificationExample, NsmcCorpus
-from ratsnlp.nlpbook.data.catalog import CATALOG
-from ratsnlp.nlpbook.data.download import download_downstream_dataset, is_in_place
+from ratsnlp.nlpbook.data.download import CATALOG, download_downstream_dataset, is_in_place
 from ratsnlp.nlpbook.paircls import KorNLICorpus
 
 korpora = pytest.importorskip("Korpora", reason="Korpora is not installed: pip install Korpora")
