@@ -8,9 +8,7 @@ from ratsnlp.nlpbook.errors import ArgumentError
 
 BEGINS, CONTINUES, ENDS = frozenset("BSU"), frozenset("IEL"), frozenset("ESLU")
 """First letters of labels, in IOB1, IOB2, BIOES and BILOU together."""
-
-CHUNK = 256
-"""Texts decoded at a time, of similar length."""
+CHUNK = 256  # texts decoded at a time, of similar length
 
 
 def group_tags(labels: Iterable[str]) -> list[tuple[int, int, str]]:
@@ -45,11 +43,8 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 class LegalDecoder:
     """Chooses the most probable sequence of labels in which `I-X` stands only after `B-X` or `I-X`.
 
-    Labels that are neither `O` nor `B-X` nor `I-X` (`[CLS]` and its like in models of ratsnlp 1) are never chosen.
-    Where the labels hold no `B-X` for an `I-X`, that `I-X` may stand anywhere.
-
-    Args:
-        labels: The model's K labels, in the order of its outputs.
+    `labels` are the model's K, in the order of its outputs. Those that are neither `O` nor `B-X` nor `I-X` (`[CLS]` and
+    its like in models of ratsnlp 1) are never chosen. An `I-X` without a `B-X` among them may stand anywhere.
 
     Raises:
         ArgumentError: No label is of the form `B-X` or `I-X`.
@@ -63,6 +58,7 @@ class LegalDecoder:
                 f"the model's labels say no entities: {', '.join(self.labels[:10]) or 'there are none'}. Expected O "
                 "and labels like B-PS and I-PS; use a model fine-tuned for entities, or put its label names right."
             )
+        self.tags = list(dict.fromkeys(labels[i][2:] for i in shaped))
         number = {label: i for i, label in enumerate(labels)}
         inside = [i for i in shaped if labels[i][0] == "I" and f"B-{labels[i][2:]}" in number]
         self.inside = np.array(inside, np.intp)
@@ -72,12 +68,12 @@ class LegalDecoder:
     def decode(
         self, logits: np.ndarray | Sequence[np.ndarray], lengths: Sequence[int] | None = None, legal: bool = True
     ) -> list[np.ndarray]:
-        """Return the number of each token's label, `(T_i,)` int32 for each text.
+        """Return the number of each token's label, `(T_i,)` int32 for each text; see the class for which are legal.
 
         Args:
             logits: `(B, T, K)`, or one `(T_i, K)` a text. Logits and log-probabilities give the same.
             lengths: How many tokens of each text count; all by default.
-            legal: Whether the sequence must be legal; if not, each token's most probable label is taken.
+            legal: If False, each token's most probable label is taken.
 
         Raises:
             ArgumentError: The last dimension is not K.
@@ -94,11 +90,9 @@ class LegalDecoder:
             for row, text in enumerate(part):
                 scores[row, : counts[text]] = texts[text]
             scores[:, :, self.never] = -np.inf
-            sizes = np.array([counts[text] for text in part])
-            paths = self._search(scores, sizes) if legal else scores.argmax(-1)
-            decoded.update(
-                (text, path[: counts[text]].astype(np.int32)) for text, path in zip(part, paths, strict=True)
-            )
+            paths = self._search(scores, np.array([counts[text] for text in part])) if legal else scores.argmax(-1)
+            for text, path in zip(part, paths, strict=True):
+                decoded[text] = path[: counts[text]].astype(np.int32)
         return [decoded[i] for i in range(len(texts))]
 
     def _search(self, scores: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -132,14 +126,14 @@ class LegalDecoder:
     ) -> list[tuple[int, int, str, float]]:
         """Return the entities of one text as `(start, end, tag, probability)`, start and end in characters, half-open.
 
+        An `I-X` that continues no X begins an entity. A probability is the product over the entity's tokens.
+
         Args:
-            label_numbers: `(T,)`. An `I-X` that continues no X begins an entity.
+            label_numbers: The labels of T tokens, `(T,)`.
             characters: Where each token begins and ends, `(T, 2)`.
-            log_probs: `(T, K)`, see `log_softmax`. An entity's probability is the product of what its tokens' labels
-                have; 1 without this.
+            log_probs: `(T, K)`, see `log_softmax`; without them, all probabilities are 1.
         """
-        numbers = label_numbers.tolist()
-        places = characters.tolist()
+        numbers, places = label_numbers.tolist(), characters.tolist()
         sure = [0.0] * len(numbers) if log_probs is None else log_probs[np.arange(len(numbers)), numbers].tolist()
         return [
             (places[first][0], places[end - 1][1], tag, float(np.exp(sum(sure[first:end]))))
