@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ratsnlp.nlpbook.ner.corpus import NERExample
 from ratsnlp.nlpbook.ner.formats import Entity
@@ -22,17 +22,12 @@ class EntityDictionary:
                 tags[_shape(example.text[entity.start : entity.end])][entity.tag] += 1
         self.longest = max(map(len, tags), default=0)
         self.tags = {surface: counts.most_common(1)[0][0] for surface, counts in tags.items() if len(surface) > 1}
-        seen: Counter[str] = Counter()
-        for example in train:
-            seen.update(_shape(example.text[start:end]) for start, end, _ in self._match(example.text))
-        kept = {surface for surface, tag in self.tags.items() if tags[surface][tag] >= SURE * seen[surface]}
-        self.tags = {surface: tag for surface, tag in self.tags.items() if surface in kept}
+        seen = Counter(_shape(example.text[e.start : e.end]) for example in train for e in self.find(example.text))
+        self.tags = {text: tag for text, tag in self.tags.items() if tags[text][tag] >= SURE * seen[text]}
 
     def find(self, text: str) -> list[Entity]:
         """Return the entities of a text."""
-        return [Entity(*span) for span in self._match(text)]
-
-    def _match(self, text: str) -> Iterator[tuple[int, int, str]]:
+        found = []
         place = 0
         while place < len(text):
             start, place = place, place + 1
@@ -42,9 +37,10 @@ class EntityDictionary:
             for end in range(min(len(text), start + self.longest + 8), start + 1, -1):
                 whole = end == len(text) or not (text[end - 1].isdigit() and text[end].isdigit())
                 if whole and (tag := self.tags.get(_shape(text[start:end]))):
-                    yield start, end, tag
+                    found.append(Entity(start, end, tag))
                     place = end
                     break
+        return found
 
 
 def _shape(surface: str) -> str:

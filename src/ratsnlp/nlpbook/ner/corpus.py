@@ -36,10 +36,8 @@ def tag_name(tag: str) -> str:
 class NERExample:
     """A text and its entities. Where only one of the two ways to say them is there, the other is made from it.
 
-    The text comes to stand in NFC, and the entities' positions move along; spaces at their ends are trimmed.
-
-    Raises:
-        CorpusFormatError: Entities overlap or are not in the text, or the tagged form is one of another text.
+    The text comes to stand in NFC, and the entities' positions move along; spaces at their ends are trimmed. Raises
+    `CorpusFormatError` if entities overlap or are not in the text, or if the tagged form is one of another text.
     """
 
     text: str = ""  # made from `label` where it is empty
@@ -91,8 +89,8 @@ def read_entities(path: Path, skip_bad_rows: bool = False, report: bool = True) 
     """Yield the sentences of a file in any of `formats`; `report` says in the log what was trimmed or left out.
 
     Raises:
-        CorpusFormatError: The format is unknown, or rows cannot be used and are not to be skipped: names the first 10
-            by line, and counts them. Rows before the first bad one have been yielded by then.
+        CorpusFormatError: The format is unknown, or rows cannot be used and are not to be skipped: counts them, and
+            names the first 10 by line. Rows before the first bad one have been yielded by then.
     """
     bad: list[str] = []
     count = trimmed = 0
@@ -126,17 +124,12 @@ def read_entities(path: Path, skip_bad_rows: bool = False, report: bool = True) 
 class NERCorpus(Corpus[NERExample]):
     """The book's corpus, and the one of own files: `NERCorpus(args)`, or `NERCorpus({"train": "my_entities.csv"})`.
 
-    The tags are those of the train file, in the order in which they first stand there.
-
-    Args:
-        args: Settings that name the corpus's folder; or own files by split.
-        skip_bad_rows: Leave out rows that cannot be used, instead of refusing the file; as `args` says by default.
+    The tags are those of the train file, in the order in which they first stand there. `skip_bad_rows` leaves out rows
+    that cannot be used, instead of refusing the file; by default it is as `args` says.
     """
 
     files: Mapping[str, Files] = {"train": "train.txt", "val": "val.txt", "test": "test.txt"}
-    tags: Sequence[str] = ()
-    """The tags in the order of the labels. Set once they are found; fixed where a class names them."""
-
+    tags: Sequence[str] = ()  # in the order of the labels; set once they are found, fixed where a class names them
     can_skip_rows = True
 
     def __init__(self, args: Any = None, skip_bad_rows: bool | None = None):
@@ -173,12 +166,7 @@ class NERCorpus(Corpus[NERExample]):
         return super().iterate_examples(data_root_path, mode)
 
     def find_tags(self, data_root_path: str | Path) -> list[str]:
-        """Return the tags, read from the train file unless they are known.
-
-        Raises:
-            CorpusFormatError: The train file holds no entity.
-            CorpusMissingError: There is no train file.
-        """
+        """Return the tags, read from the train file unless they are known; it must be there and hold an entity."""
         if not self.tags:
             logger.info("processing NER tag dictionary...")
             paths = self.paths(data_root_path, "train")
@@ -189,11 +177,7 @@ class NERCorpus(Corpus[NERExample]):
         return list(self.tags)
 
     def get_labels(self) -> list[str]:
-        """Return the labels in the order of the model's outputs: O, B- of every tag, I- of every tag.
-
-        Raises:
-            ArgumentError: The tags are not known, and neither is the folder of the train file.
-        """
+        """Return the labels in the order of the model's outputs: O, B- of every tag, I- of every tag."""
         if not self.tags and self.folder is None and not Path(str(self.files["train"])).is_absolute():
             raise ArgumentError(
                 "the labels come from the train file, and it is not known where that is: make the corpus with "

@@ -17,8 +17,7 @@ from ratsnlp.nlpbook.ner.tokenization import JosaSplitter, cut_windows, label_te
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-OVERLAP = 4
-"""Windows of a text that is longer than a model takes overlap by one part in so many."""
+OVERLAP = 4  # windows of a text that is longer than a model takes overlap by one part in so many
 
 
 @dataclass(kw_only=True)
@@ -40,11 +39,7 @@ class SentenceLayout:
 
     @classmethod
     def of(cls, tokenizer: "PreTrainedTokenizerBase", max_seq_length: int) -> "SentenceLayout":
-        """Return the layout of a tokenizer for rows of at most `max_seq_length` tokens.
-
-        Raises:
-            ArgumentError: Special tokens leave no room.
-        """
+        """Return a tokenizer's layout for rows of at most `max_seq_length` tokens, in which there must be some room."""
         backend = tokenizer.backend_tokenizer
         backend.no_padding()
         backend.no_truncation()

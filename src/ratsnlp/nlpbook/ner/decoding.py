@@ -44,10 +44,8 @@ class LegalDecoder:
     """Chooses the most probable sequence of labels in which `I-X` stands only after `B-X` or `I-X`.
 
     `labels` are the model's K, in the order of its outputs. Those that are neither `O` nor `B-X` nor `I-X` (`[CLS]` and
-    its like in models of ratsnlp 1) are never chosen. An `I-X` without a `B-X` among them may stand anywhere.
-
-    Raises:
-        ArgumentError: No label is of the form `B-X` or `I-X`.
+    its like in models of ratsnlp 1) are never chosen; one at least must be. An `I-X` without a `B-X` among them may
+    stand anywhere.
     """
 
     def __init__(self, labels: Sequence[str]):
@@ -68,15 +66,10 @@ class LegalDecoder:
     def decode(
         self, logits: np.ndarray | Sequence[np.ndarray], lengths: Sequence[int] | None = None, legal: bool = True
     ) -> list[np.ndarray]:
-        """Return the number of each token's label, `(T_i,)` int32 for each text; see the class for which are legal.
+        """Return the number of each token's label, `(T_i,)` int32 for each text.
 
-        Args:
-            logits: `(B, T, K)`, or one `(T_i, K)` a text. Logits and log-probabilities give the same.
-            lengths: How many tokens of each text count; all by default.
-            legal: If False, each token's most probable label is taken.
-
-        Raises:
-            ArgumentError: The last dimension is not K.
+        `logits` (or log-probabilities) are `(B, T, K)`, of which the first `lengths` tokens count, or one `(T_i, K)` a
+        text. Without `legal`, each token's most probable label is taken.
         """
         counts = [len(row) for row in logits] if lengths is None else list(lengths)
         texts = [np.asarray(row, np.float32)[:count] for row, count in zip(logits, counts, strict=True)]
@@ -126,12 +119,9 @@ class LegalDecoder:
     ) -> list[tuple[int, int, str, float]]:
         """Return the entities of one text as `(start, end, tag, probability)`, start and end in characters, half-open.
 
-        An `I-X` that continues no X begins an entity. A probability is the product over the entity's tokens.
-
-        Args:
-            label_numbers: The labels of T tokens, `(T,)`.
-            characters: Where each token begins and ends, `(T, 2)`.
-            log_probs: `(T, K)`, see `log_softmax`; without them, all probabilities are 1.
+        An `I-X` among the `label_numbers`, `(T,)`, that continues no X begins an entity. `characters` say where tokens
+        begin and end, `(T, 2)`. A probability is the product over the entity's tokens of what `log_probs`, `(T, K)`,
+        say of their labels; 1 without them.
         """
         numbers, places = label_numbers.tolist(), characters.tolist()
         sure = [0.0] * len(numbers) if log_probs is None else log_probs[np.arange(len(numbers)), numbers].tolist()

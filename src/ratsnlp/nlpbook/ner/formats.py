@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,16 @@ from ratsnlp.nlpbook.tables.columns import TEXT_NAMES
 from ratsnlp.nlpbook.tables.reading import ZIP, Table, find_encoding, find_workbook_fault, read_workbook
 from ratsnlp.nlpbook.texts import shorten
 
-SEPARATOR = "\u241e"
-"""Stands between a text and its tagged form in the book's files."""
-
+SEPARATOR = "\u241e"  # stands between a text and its tagged form in the book's files
+LOOKED_AT = 1000  # lines by which the format is recognised
+# names of columns and keys, in the order in which they are looked for
 TAGGED = ("tagged", "tagged_text", "태깅", "개체명")
 SPANS = ("entities", "spans", "개체")
-"""Names of columns and keys, in the order in which they are looked for."""
 
 INLINE = re.compile(r"<((?:[^<>]|<[^<>:]*>)+):([A-Z][A-Z0-9_]*)>")
 LABEL = re.compile(r"O|[BIESLU]-\S+")
 SUFFIXED = re.compile(r"(\S+)_([BI])")
 JSON = re.compile(r'\s*(\[\s*[{\]]|\{\s*["}])')
-LOOKED_AT = 1000
-"""Lines by which the format is recognised."""
-
 FORMATS = (
     f"lines 'text{SEPARATOR}tagged' with entities as <김환희:PER>; KLUE-NER's lines 'character<TAB>label'; CoNLL "
     "columns 'token ... label'; JSON of doccano or Label Studio; or a table (CSV, TSV, XLSX) with a column tagged, or "
@@ -63,16 +59,12 @@ def parse_tagged(label: str) -> tuple[str, tuple[Entity, ...]]:
     Tags are written in capitals. A `<` that begins no entity is text, and so are pairs of `<` and `>` without a colon
     in an entity.
     """
-    parts: list[str] = []
+    text, *rest = INLINE.split(label)  # each entity gives its surface, its tag, and what is between it and the next
     entities: list[Entity] = []
-    place = length = 0
-    for found in INLINE.finditer(label):
-        parts += label[place : found.start()], found[1]
-        start = length + found.start() - place
-        length = start + len(found[1])
-        entities.append(Entity(start, length, found[2]))
-        place = found.end()
-    return "".join((*parts, label[place:])), tuple(entities)
+    for surface, tag, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        entities.append(Entity(len(text), len(text) + len(surface), tag))
+        text += surface + after
+    return text, tuple(entities)
 
 
 def tagged(text: str, entities: Iterable[Entity]) -> str:
@@ -101,11 +93,7 @@ def describe_difference(text: str, plain: str) -> str:
 
 
 def find_reader(path: Path) -> Callable[[Path], Iterator[Sentence]]:
-    """Return the function that reads a file, chosen by its first lines.
-
-    Raises:
-        CorpusFormatError: The file is empty, or text in no known encoding.
-    """
+    """Return the function that reads a file, chosen by its first lines; `CorpusFormatError` if there are none."""
     with path.open("rb") as file:
         opening = file.read(8)
     if opening.startswith(ZIP) or find_workbook_fault(path, opening):
@@ -195,12 +183,7 @@ def _read_entity_json(path: Path) -> Iterator[Sentence]:
 
 
 def _read_entity_table(path: Path) -> Iterator[Sentence]:
-    """Yield the rows of a table with a column of tagged texts, or with a text and its spans as JSON.
-
-    Raises:
-        CorpusFormatError: The table has no such columns; or it has spans, but its text is in separate jamo (NFD), so
-            that what they count is not certain.
-    """
+    """Yield the rows of a table with a column of tagged texts, or with a text (in NFC) and its spans as JSON."""
     table = Table(path)
     names = [name.casefold() for name in table.names]
     form, text, spans = (
@@ -237,15 +220,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
-    block: list[tuple[int, str]] = []
-    for number, line in _lines(path):
-        if line.strip() and not line.startswith("-DOCSTART-"):
-            block.append((number, line))
-        elif block:
-            yield block
-            block = []
-    if block:
-        yield block
+    for between, rows in groupby(_lines(path), lambda row: not row[1].strip() or row[1].startswith("-DOCSTART-")):
+        if not between:
+            yield list(rows)
 
 
 def _cells(line: str) -> list[str]:

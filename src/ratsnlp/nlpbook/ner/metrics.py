@@ -29,10 +29,7 @@ def _place(tag: str, tags: Sequence[str]) -> int:
 def entity_counts(gold: Sequence[Entities], predicted: Sequence[Entities], tags: Sequence[str]) -> np.ndarray:
     """Return how many entities are right, true and predicted, of each of K tags in each sentence: `(N, K, 3)` int64.
 
-    Right is what has the same start, end and tag as a true one (strict).
-
-    Raises:
-        ValueError: The sentences differ in number, or a tag is not among `tags`.
+    Right is what has the same start, end and tag as a true one (strict). Raises `ValueError` for a tag not in `tags`.
     """
     counts = np.zeros((len(gold), len(tags), 3), np.int64)
     for row, true, said in zip(counts, gold, predicted, strict=True):
@@ -44,14 +41,10 @@ def entity_counts(gold: Sequence[Entities], predicted: Sequence[Entities], tags:
 
 
 def entity_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Return precision, recall and F1, in 0..100, from counts summed over sentences.
+    """Return precision, recall and F1, in 0..100, from counts summed over sentences, `(..., K, 3)`.
 
-    Args:
-        counts: `(..., K, 3)`, see `entity_counts`; leading dimensions are separate scores, such as resamples.
-
-    Returns:
-        `precision`, `recall`, `f1` by tag, `(..., K)`; and each as `micro_...` and `macro_...`, `(...)`. What has
-        nothing to count is 0. A tag that is neither true nor predicted does not count towards macro, as in seqeval.
+    They are `precision`, `recall`, `f1` by tag, `(..., K)`; and each as `micro_...` and `macro_...`, `(...)`. What has
+    nothing to count is 0. A tag that is neither true nor predicted does not count towards macro, as in seqeval.
     """
     right, true, said = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
     present = (true + said) > 0
@@ -83,10 +76,7 @@ def klue_character_f1(
     """Return KLUE's character F1, in 0..100: macro over O and the B- and I- of all K tags.
 
     Characters are those without spaces, and two more for each sentence, `[CLS]` and `[SEP]`, which are O and predicted
-    as O. A label that is neither true nor predicted counts as 100.
-
-    Raises:
-        ValueError: A tag is not among `tags`.
+    as O. A label that is neither true nor predicted counts as 100. Raises `ValueError` for a tag not in `tags`.
 
     Source: `klue_ner_char_macro_f1` of https://github.com/KLUE-benchmark/KLUE-baseline, whose docstring says that O is
     left out: it is not.
@@ -166,10 +156,7 @@ def tag_confusion(gold: Sequence[Entities], predicted: Sequence[Entities], tags:
     """Return how often entities of each true tag (row) were predicted as each tag (column): `(K + 1, K + 1)` int64.
 
     The last row and column stand for none: invented and missed entities. Entities need only overlap, as in
-    `compare_spans`, so the diagonal also holds those of a wrong length.
-
-    Raises:
-        ValueError: A tag is not among `tags`.
+    `compare_spans`, so the diagonal also holds those of a wrong length. Raises `ValueError` for a tag not in `tags`.
     """
     confusion = np.zeros((len(tags) + 1, len(tags) + 1), np.int64)
     for true, said in zip(gold, predicted, strict=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForTokenClassification
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.data.encoding import TokenizedText
@@ -33,29 +33,21 @@ class Reading:
 
 
 class NERPredictor(Predictor):
-    """Find entities in texts of any length. `predictor("...")` answers one text, `predictor([...])` many."""
+    """Find entities in texts of any length. `predictor("...")` answers one text, `predictor([...])` many.
+
+    It takes the arguments of `Predictor`, and by name the training settings that shape answers.
+    """
 
     fields = ("sentence",)
     kind = "tokens"
     model_class = staticmethod(lambda: AutoModelForTokenClassification)
     answer_settings = names_where(NERTrainArguments, answering=True)
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str] = (),
-        label_names: Sequence[str] = (),
-        max_seq_length: int = 128,
-        task: str = "",
-        *,
-        josa_split: bool = True,
-        legal_decoding: bool = True,
-    ):
-        super().__init__(model, tokenizer, labels, label_names, max_seq_length, task)
+    def __init__(self, *args: Any, josa_split: bool = True, legal_decoding: bool = True, **more: Any):
+        super().__init__(*args, **more)
         self.josa_split, self.legal_decoding = josa_split, legal_decoding
-        self.layout = SentenceLayout.of(tokenizer, max_seq_length)
-        self.splitter = JosaSplitter(tokenizer)
+        self.layout = SentenceLayout.of(self.tokenizer, self.max_seq_length)
+        self.splitter = JosaSplitter(self.tokenizer)
         self.decoder = LegalDecoder(self.labels)
         self.tags = self.decoder.tags
 
@@ -76,14 +68,16 @@ class NERPredictor(Predictor):
         for given, (_, places), reading in zip(texts, composed, readings, strict=True):
             spans = [Entity(places[entity.start], places[entity.end], entity.tag) for entity in reading.entities]
             entities = [
-                {"text": given[e.start : e.end], "start": e.start, "end": e.end, "tag": e.tag, "name": tag_name(e.tag)}
-                | {"probability": round(probability, 4)}
+                {
+                    "text": given[e.start : e.end],
+                    **vars(e),
+                    "name": tag_name(e.tag),
+                    "probability": round(probability, 4),
+                }
                 for e, probability in zip(spans, reading.probabilities, strict=True)
             ]
-            answers.append(
-                {"sentence": given, "result": self._table(reading), "entities": entities}
-                | {"tagged": tagged(given, spans), "tags": tags}
-            )
+            answer = {"sentence": given, "result": self._table(reading), "entities": entities}
+            answers.append(answer | {"tagged": tagged(given, spans), "tags": tags})
         return answers[0] if isinstance(sentence, str) else answers
 
     def _table(self, reading: Reading) -> list[dict[str, str]]:

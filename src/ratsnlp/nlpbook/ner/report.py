@@ -12,7 +12,7 @@ from ratsnlp.nlpbook.evaluation.blocks import Block, Line, Table
 from ratsnlp.nlpbook.evaluation.report import IN_FILE, IN_TABLE, Report, calibration_block
 from ratsnlp.nlpbook.evaluation.statistics import Score, bin_confidences, draw_counts, expected_calibration_error
 from ratsnlp.nlpbook.figures import draw_confusion
-from ratsnlp.nlpbook.ner import metrics
+from ratsnlp.nlpbook.ner import metrics as scorer
 from ratsnlp.nlpbook.ner.corpus import tag_name
 from ratsnlp.nlpbook.ner.formats import Entity, tagged
 from ratsnlp.nlpbook.texts import excerpt
@@ -55,7 +55,7 @@ class NERReport(Report):
     @cached_property
     def counts(self) -> np.ndarray:
         """Right, true and predicted entities of each tag in each sentence, `(N, K, 3)`."""
-        return metrics.entity_counts(self.gold, self.predicted, self.tags)
+        return scorer.entity_counts(self.gold, self.predicted, self.tags)
 
     @property
     def label_names(self) -> list[str]:
@@ -65,7 +65,7 @@ class NERReport(Report):
     @cached_property
     def confusion(self) -> np.ndarray:
         """How often entities of each tag (row) were taken for each other tag, or for none, `(K + 1, K + 1)`."""
-        return metrics.tag_confusion(self.gold, self.predicted, self.tags)
+        return scorer.tag_confusion(self.gold, self.predicted, self.tags)
 
     @property
     def asked(self) -> Mapping[str, Sequence[Any]]:
@@ -92,50 +92,46 @@ class NERReport(Report):
     @cached_property
     def values(self) -> dict[str, float]:
         """The scores at the top, precision and recall, and KLUE's own two."""
-        scores = metrics.entity_scores(self.counts.sum(0))
+        scores = scorer.entity_scores(self.counts.sum(0))
         return {
             "entity_f1": float(scores["micro_f1"]),
             "macro_f1": float(scores["macro_f1"]),
             "entity_precision": float(scores["micro_precision"]),
             "entity_recall": float(scores["micro_recall"]),
-            "klue_entity_f1": metrics.klue_entity_f1(self.texts, self.gold, self.predicted),
-            "klue_character_f1": metrics.klue_character_f1(self.texts, self.gold, self.predicted, self.tags),
+            "klue_entity_f1": scorer.klue_entity_f1(self.texts, self.gold, self.predicted),
+            "klue_character_f1": scorer.klue_character_f1(self.texts, self.gold, self.predicted, self.tags),
         }
 
     @cached_property
     def intervals(self) -> Mapping[str, Sequence[float]]:
         """The 95 % intervals of both F1 over sentences drawn again, from the same draws."""
-        size = self.counts.shape
-        flat = self.counts.reshape(size[0], -1)
-        draws = [
-            metrics.entity_scores((drawn @ flat).reshape(-1, *size[1:]))
-            for drawn in draw_counts(np.ones(len(flat), int))
-        ]
-        names = {"entity_f1": "micro_f1", "macro_f1": "macro_f1"}
-        found = {key: np.concatenate([scores[name] for scores in draws]) for key, name in names.items()}
-        return {key: np.quantile(values, [0.025, 0.975]).tolist() for key, values in found.items()}
+        sentences, *each = self.counts.shape
+        flat = self.counts.reshape(sentences, -1)
+        summed = np.concatenate([drawn @ flat for drawn in draw_counts(np.ones(sentences, int))])  # (resamples, 3 K)
+        scores, names = (
+            scorer.entity_scores(summed.reshape(-1, *each)),
+            {"entity_f1": "micro_f1", "macro_f1": "macro_f1"},
+        )
+        return {key: np.quantile(scores[name], [0.025, 0.975]).tolist() for key, name in names.items()}
 
     @cached_property
-    def differences(self) -> list[list[metrics.Difference]]:
+    def differences(self) -> list[list[scorer.Difference]]:
         """What differs in each sentence: see `compare_spans`."""
-        return [metrics.compare_spans(true, said) for true, said in zip(self.gold, self.predicted, strict=True)]
+        return [scorer.compare_spans(true, said) for true, said in zip(self.gold, self.predicted, strict=True)]
 
     def worst_sentences(self, count: int = 10) -> list[dict[str, Any]]:
         """Return the sentences with the most faults, most first: `faults`, `label` and `prediction` in tagged form."""
-        faults = list(map(len, self.differences))
-        rows = sorted((i for i, number in enumerate(faults) if number), key=lambda i: -faults[i])[:count]
-        return [
-            {"faults": faults[i], "label": self.columns["label"][i], "prediction": self.columns["prediction"][i]}
-            for i in rows
-        ]
+        columns = {"faults": list(map(len, self.differences))} | {n: self.columns[n] for n in ("label", "prediction")}
+        order = sorted(range(len(self.texts)), key=lambda i: -len(self.differences[i]))
+        return [{name: values[i] for name, values in columns.items()} for i in order[:count] if self.differences[i]]
 
     def blocks(self) -> Sequence[Block]:
         """Return the parts of the report. Calibration compares each probability with rightness."""
         shown = {name: f"{value:.2f}" for name, value in self.values.items()}
         precision, recall = shown["entity_precision"], shown["entity_recall"]
         entity, character = shown["klue_entity_f1"], shown["klue_character_f1"]
-        korean = f"정밀도 {precision}, 재현율 {recall}"
-        shares = Line("entities", f"precision {precision}, recall {recall}", korean=korean)
+        found = f"precision {precision}, recall {recall}"
+        shares = Line("entities", found, korean=f"정밀도 {precision}, 재현율 {recall}")
         klue = Line(
             "KLUE's own",
             f"entity {entity}, character {character}",
@@ -151,19 +147,16 @@ class NERReport(Report):
         return [*blocks, self.by_length(), self._tags(), self._faults(), self._worst()]
 
     def _tags(self) -> Block:
-        scores = metrics.entity_scores(self.counts.sum(0))
+        scores = scorer.entity_scores(self.counts.sum(0))
         _, gold, predicted = self.counts.sum(0).T.tolist()
+        names = ("precision", "recall", "f1")
         found = [
-            {
-                "tag": tag,
-                **{name: float(scores[name][i]) for name in ("precision", "recall", "f1")},
-                "entities": gold[i],
-            }
+            {"tag": tag, **{name: float(scores[name][i]) for name in names}, "entities": gold[i]}
             for i, tag in enumerate(self.tags)
         ]
         rows = [
-            [name, *(f"{row[key]:.2f}" for key in ("precision", "recall", "f1")), row["entities"], number]
-            for name, row, number in zip(self.label_names[:-1], found, predicted, strict=True)
+            [label, *(f"{row[name]:.2f}" for name in names), row["entities"], number]
+            for label, row, number in zip(self.label_names[:-1], found, predicted, strict=True)
         ]
         columns = {"tag": "태그", "precision": "정밀도 (precision)", "recall": "재현율 (recall)", "F1": "F1"}
         return Block(

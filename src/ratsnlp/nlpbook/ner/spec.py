@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from ratsnlp.nlpbook.serving.app import WebApp
 
 HERE = "ratsnlp.nlpbook.ner"
+SENTENCES = (
+    "김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",
+    "한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",
+    "이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",
+)
 
 SPEC = TaskSpec(
     name="ner",
@@ -25,19 +30,11 @@ SPEC = TaskSpec(
         template="ner.html",
         title="개체명 인식",
         fields=("sentence",),
-        examples=(
-            ("김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",),
-            ("한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",),
-            ("이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",),
-        ),
+        examples=tuple((sentence,) for sentence in SENTENCES),
     ),
     demo=Demo(
         settings={"max_seq_length": 96, "epochs": 8, "monitor": "max val_f1"},
-        inputs=(
-            "김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",
-            "한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",
-            "이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",
-        ),
+        inputs=SENTENCES,
         shown=("tagged",),
     ),
     baselines={

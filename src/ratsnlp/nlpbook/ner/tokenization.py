@@ -14,8 +14,8 @@ from ratsnlp.nlpbook.ner.formats import Entity
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# What is cut off, longest first: 97 % of what KLUE-NER's development file has glued to the ends of entities.
 JOSA = ("부터", "까지", "에서", *"의는이에가을를은로도와과나만")
-"""What is cut off, longest first: 97 % of what KLUE-NER's development file has glued to the ends of entities."""
 
 
 class JosaSplitter:
@@ -24,10 +24,7 @@ class JosaSplitter:
     A piece is split where it ends an eojeol or stands before a character that is no letter, and where both halves are
     in the vocabulary: the left one spelled as the piece is, the right one as the continuation of a word. The model
     reads the halves like any other pieces. Special tokens are never split. Byte-level vocabularies have no pieces that
-    can be split: see `usable`.
-
-    Raises:
-        ArgumentError: The tokenizer does not tell where its tokens are.
+    can be split: see `usable`. The tokenizer must be a fast one.
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase"):
@@ -60,8 +57,7 @@ class JosaSplitter:
 
 @lru_cache(maxsize=1)
 def _signs() -> tuple[np.ndarray, np.ndarray]:
-    """Return for each code point whether it is a letter, and whether a space; up to the last one that may be."""
-    signs = [chr(code) for code in range(0x33480)]
+    signs = [chr(code) for code in range(0x33480)]  # up to the last letter or space that may be
     return np.array([s.isalpha() for s in signs]), np.array([s.isspace() for s in signs])
 
 
@@ -71,10 +67,7 @@ def tokenize_entities(
     """Return the tokens of texts in NFC, in order, without special ones; a text that comes again is tokenised once.
 
     A token that counts the space before a word as its own (SentencePiece) begins after it. Without a `splitter`, pieces
-    stay whole.
-
-    Raises:
-        ArgumentError: The tokenizer does not tell where its tokens are.
+    stay whole. The tokenizer must be a fast one.
     """
     texts = list(texts)
     whole = tokenize(tokenizer, texts)
@@ -112,12 +105,9 @@ def label_texts(
 ) -> list[np.ndarray]:
     """Return the label of each token, `(T_i,)` int32 for each text.
 
-    A token that shares characters with an entity (`entities` stand by position) gets its label; with several, that of
-    the one which holds most of its characters, the first where they hold as many. The first token of an entity is its
-    B-.
-
-    Raises:
-        ArgumentError: An entity's tag, or O, has no label.
+    A token that shares characters with an entity (they stand by position) gets its label; with several, that of the one
+    which holds most of its characters, the first where they hold as many. The first token of an entity is its B-.
+    Raises `ArgumentError` if O or an entity's tag has no label.
     """
     counts = np.array([len(tokens) for tokens in tokenized], np.intp)
     bounds = np.cumsum([0, *counts])
@@ -169,10 +159,7 @@ def cut_windows(lengths: Sequence[int], room: int, stride: int) -> list[tuple[in
     """Return stretches of tokens, `(text, start, end)`, half-open, that cover every text with at most `room` tokens.
 
     `lengths` are the tokens of each text; one without tokens has one empty stretch. A stretch starts `stride` tokens
-    after the one before; the last one ends with its text and is a full one.
-
-    Raises:
-        ArgumentError: `stride` is not in 1..room: tokens between two stretches would never be read.
+    (in 1..room, else some would never be read) after the one before; the last one ends with its text and is full.
     """
     if not 1 <= stride <= room:
         raise ArgumentError(f"stride must be in 1..{room}, the tokens of a window, got {stride}")
@@ -186,7 +173,7 @@ def cut_windows(lengths: Sequence[int], room: int, stride: int) -> list[tuple[in
 
 
 def merge_windows(windows: Sequence[tuple[int, int, int]], values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return what belongs to the tokens of each text, `(T_i, ...)`, from that of its windows, `(end - start, ...)` each.
+    """Return what belongs to each text's tokens, `(T_i, ...)`, from that of its windows, `(end - start, ...)` each.
 
     Each token's comes from the window in which it is farthest from where the text was cut, the first of equals. Texts
     stand in the order in which they come in `windows`, which are as `cut_windows` gives them.

@@ -17,8 +17,7 @@ from ratsnlp.nlpbook.texts import compose, shorten
 logger = logging.getLogger("ratsnlp")
 
 KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
-QUESTION_COLUMNS = (("question", "질문"), ("context", "지문"), ("answer", "답"))
-"""The column names of a table of questions: for each part, the names it may have."""
+QUESTION_COLUMNS = (("question", "질문"), ("context", "지문"), ("answer", "답"))  # the names that each may have
 SHOWN_IDS = 10
 
 
@@ -79,12 +78,9 @@ def _load_json(path: Path) -> Any:
 
 
 def read_question_table(path: Path) -> Iterator[QuestionRow]:
-    """Yield the questions of an own table, in any format that `tables` reads, with a header that names its columns.
+    """Yield the questions of an own table, in any format that `tables` reads; errors name the file and the line.
 
-    The columns are `question`, `context` and `answer` (or 질문, 지문, 답), in any order; others are ignored.
-
-    Raises:
-        CorpusFormatError: A column is missing, or a row has other columns; names the file and the line.
+    Its header names the columns `question`, `context` and `answer` (or 질문, 지문, 답), in any order, among others.
     """
     for line, (question, context, answer) in read_table(path, QUESTION_COLUMNS):
         yield QuestionRow("", context, question, f"line {line}", ((answer.strip(), None),))
@@ -135,10 +131,7 @@ class QACorpus(Corpus[QAExample]):
         """Yield the questions of one file whose answer stands in the passage.
 
         An answer that is not at its place is moved if it stands in the passage exactly once; otherwise the question is
-        skipped. Both are counted in the log, once for each file.
-
-        Raises:
-            CorpusFormatError: The file breaks its format; names the file and the place.
+        skipped. Both are counted in the log, once for each file. See `read_squad` and `read_question_table`.
         """
         mended: list[str] = []
         skipped: list[str] = []

@@ -16,8 +16,7 @@ from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.corpus import QAExample
 from ratsnlp.nlpbook.qa.windows import PairLayout, Window, WindowCutter
 
-NO_ANSWER = 0
-"""The position, that of [CLS], which says that a window holds no answer."""
+NO_ANSWER = 0  # the position, that of [CLS], which says that a window holds no answer
 
 
 @dataclass(kw_only=True)
@@ -101,9 +100,8 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         holds[others[torch.randperm(len(others), generator=generator)[:wanted]]] = True
         said = "%s: %d questions in %d windows; training uses all %d windows with an answer and %d of %d without"
         counts = len(self.store), len(self.store) - len(others), min(wanted, len(others)), len(others)
-        used = torch.nonzero(holds).flatten()
         logger.info(said, self.mode, self.example_count, *counts)
-        return used
+        return torch.nonzero(holds).flatten()
 
     def first_row(self, example: int) -> int:
         """Return the stored window to log of a question: the first that holds its answer, else its first."""

@@ -1,19 +1,21 @@
 """Pictures of question answering: windows over a passage, and what a model takes for the answer's ends."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.display import ShownPicture
 from ratsnlp.nlpbook.figures import drawable, new_figure, with_hangul
 from ratsnlp.nlpbook.qa.corpus import QAExample
-from ratsnlp.nlpbook.qa.windows import OUTSIDE, WindowCutter
+from ratsnlp.nlpbook.qa.windows import OUTSIDE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ratsnlp.nlpbook.qa.dataset import QADataset
+    from ratsnlp.nlpbook.qa.predictor import QAPredictor
 
 
 @with_hangul
@@ -55,14 +57,7 @@ def draw_span_logits(
     return figure
 
 
-class WindowReader(Protocol):
-    """What cuts passages into windows: a dataset or a predictor of question answering."""
-
-    tokenizer: PreTrainedTokenizerBase
-    cutter: WindowCutter
-
-
-def show_windows(reader: WindowReader, example: QAExample) -> ShownPicture:
+def show_windows(reader: "QADataset | QAPredictor", example: QAExample) -> ShownPicture:
     """Show which characters of a passage each window of a dataset or predictor holds, and which hold the answer."""
     texts = tokenize(reader.tokenizer, (example.question_text, example.context_text))
     windows = reader.cutter.cut(texts[example.question_text], texts[example.context_text])

@@ -50,13 +50,10 @@ def fits(josa: str, before: str) -> bool:
 
 
 def cut_josa(passage: str, start: int, end: int, question: str = "") -> int:
-    """Return where in the passage an answer ends without its josa; `end` itself where there is none to cut.
+    """Return where in a passage (in NFC) the answer `start..end` ends without its josa; `end` where none is to be cut.
 
-    Args:
-        passage: The text that holds the answer, in NFC.
-        start: The answer's first character.
-        end: One past its last character; also the middle of an eojeol, where a token ended there.
-        question: Further text in which the answer's words may occur without their josa.
+    `end` may be in the middle of an eojeol, where a token ended there. The answer's words may occur without their josa
+    in the passage and in `question`.
     """
     close = end
     while close < len(passage) and is_hangul(passage[close]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForQuestionAnswering
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.data.dataset import pad
@@ -46,7 +46,7 @@ class QAPredictor(Predictor):
     """Answer questions about passages of any length.
 
     `predictor("누가 만들었나?", "...")` answers one question, `predictor([(question, passage), ...])` many.
-    See `Predictor` for the arguments; those by name are the training settings of these names.
+    It takes the arguments of `Predictor`, and by name the training settings that shape answers.
     """
 
     fields = ("question", "context")
@@ -57,21 +57,16 @@ class QAPredictor(Predictor):
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str] = (),
-        label_names: Sequence[str] = (),
-        max_seq_length: int = 128,
-        task: str = "",
-        *,
+        *args: Any,
         doc_stride: int = 64,
         max_query_length: int = 32,
         max_answer_length: int = 30,
         no_answer_threshold: float = 0.0,
         josa_cut: bool = True,
+        **more: Any,
     ):
-        super().__init__(model, tokenizer, labels, label_names, max_seq_length, task)
-        self.layout = PairLayout.of(tokenizer)
+        super().__init__(*args, **more)
+        self.layout = PairLayout.of(self.tokenizer)
         self.doc_stride, self.max_query_length, self.max_answer_length = doc_stride, max_query_length, max_answer_length
         self.no_answer_threshold, self.josa_cut = no_answer_threshold, josa_cut
 
@@ -118,13 +113,9 @@ class QAPredictor(Predictor):
         count: int = SPANS_PER_WINDOW,
         progress: bool = False,
     ) -> list[Reading]:
-        """Return what the model finds for `(question, passage)` pairs, both in NFC.
+        """Return what the model finds for `(question, passage)` pairs, both in NFC; `count` spans of each window.
 
-        Args:
-            pairs: Questions with their passages, N of them.
-            batch_size: Windows per forward pass; those of similar length run together.
-            count: Spans to keep of each window.
-            progress: Show a bar.
+        At most `batch_size` windows, of similar length, run in one forward pass. `progress` shows a bar.
         """
         cutter, texts = self.cutter, tokenize(self.tokenizer, (text for pair in pairs for text in pair))
         windows = [(i, window) for i, (q, c) in enumerate(pairs) for window in cutter.cut(texts[q], texts[c])]

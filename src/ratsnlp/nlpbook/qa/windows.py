@@ -18,8 +18,7 @@ from ratsnlp.nlpbook.qa.arguments import describe_gap
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-OUTSIDE = -1
-"""Stands for the characters of a token that is not the passage's."""
+OUTSIDE = -1  # stands for the characters of a token that is not the passage's
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,7 @@ class PairLayout:
 
     @classmethod
     def of(cls, tokenizer: "PreTrainedTokenizerBase") -> Self:
-        """Return the layout of a tokenizer.
-
-        Raises:
-            ArgumentError: It puts no token first, which a window without an answer would point at.
-        """
+        """Return a tokenizer's layout; `ArgumentError` if no special token is first, to say that there is no answer."""
         tokenize(tokenizer, [])
         encoding = tokenizer.backend_tokenizer.encode("a", "b")
         question, passage = ([i for i, side in enumerate(encoding.sequence_ids) if side == text] for text in (0, 1))
@@ -73,11 +68,7 @@ class Window:
 
 @dataclass(frozen=True)
 class WindowCutter:
-    """Cuts windows of one size; the lengths are those of the settings of these names.
-
-    Raises:
-        ArgumentError: The window is too small for these lengths.
-    """
+    """Cuts windows of one size, with the settings of these names; `ArgumentError` if they would skip tokens."""
 
     layout: PairLayout
     max_seq_length: int
@@ -128,15 +119,10 @@ def search_spans(
     max_answer_length: int,
     count: int = 1,
 ) -> Spans:
-    """Return the best spans with start <= end, at most `max_answer_length` tokens, and both ends in the passage.
+    """Return the best `count` spans of each window, of at most `max_answer_length` tokens.
 
-    Args:
-        start_logits: The model's scores of each token as the first of the answer, `(B, T)`.
-        end_logits: The same as the last, `(B, T)`.
-        attention_mask: 0 where a row is padded, `(B, T)`.
-        passage: Whether a token is one of the passage, `(B, T)` bool.
-        max_answer_length: Tokens of a span at most.
-        count: Spans of each window.
+    `start_logits` and `end_logits` are `(B, T)`, as is `attention_mask` (0 where a row is padded) and `passage` (bool:
+    whether a token is one of the passage, where both ends of a span must be).
     """
     padded = attention_mask == 0
     first = start_logits.float().masked_fill(padded, -torch.inf).log_softmax(-1)
