@@ -44,7 +44,7 @@ from ratsnlp.nlpbook.classification import (
     ClassificationTrainArguments,
     NsmcCorpus,
 )
-from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.batches import pad
 from unpadded import UnpaddedTask, collate_unpadded
 
 ON_GPU = torch.cuda.is_available()

@@ -15,7 +15,7 @@ from notebook_runner import ROOT
 from ratsnlp import cli, nlpbook
 from ratsnlp.nlpbook import demo, exporting, pipeline
 from ratsnlp.nlpbook.builtin import BUILTIN, builtin_corpus, builtin_model
-from ratsnlp.nlpbook.data.dataset import data_collator
+from ratsnlp.nlpbook.data.batches import data_collator
 from ratsnlp.nlpbook.environment import CORPUS_ROOT
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.evaluation.report import Report
@@ -181,10 +181,10 @@ def test_a_training_that_was_cut_goes_on(tmp_path, monkeypatch, caplog):
 
 
 def cut_at_the_end(write):
-    def write_or_stop(folder, args, *, finished):
+    def write_or_stop(folder, args, *, finished, **more):
         if finished:
             raise KeyboardInterrupt
-        write(folder, args, finished=finished)
+        write(folder, args, finished=finished, **more)
 
     return write_or_stop
 
@@ -209,7 +209,7 @@ def test_a_report_is_printed_written_and_drawn(trained):
     for name in spec.baselines:
         assert name.replace("_", " ") in shown
         assert name.replace("_", " ") in page
-    assert report.metric in metrics
+    assert report.top_scores[0].key in metrics
 
 
 def test_a_model_compared_with_itself_is_no_better(trained):
@@ -335,7 +335,9 @@ def test_the_names_of_a_task_are_there(name):
 
 def test_nothing_outside_a_tasks_folder_names_a_task():
     source = ROOT / "src" / "ratsnlp"
-    known = {"nlpbook/tasks.py", "nlpbook/checkpoints.py"}  # the registry; the classes that checkpoints of 1.x name
+    # the registry; the names of 1.x; a corpus of the book that is called as its task
+    known = {"nlpbook/tasks.py", "nlpbook/checkpoints.py", "nlpbook/old_names.py", "nlpbook/data/download.py"}
+    known.add("nlpbook/data/catalog.py")
     named = [
         f"{path.relative_to(source)}: {word}"
         for path in source.rglob("*.py")

@@ -22,9 +22,11 @@ from ratsnlp.nlpbook import pipeline as verbs
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.classification import NsmcCorpus
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
+from ratsnlp.nlpbook.exporting import _write_model_card
 from ratsnlp.nlpbook.inference import golden_answers
 from ratsnlp.nlpbook.models import place_labels
 from ratsnlp.nlpbook.paircls import KlueNLICorpus
+from ratsnlp.nlpbook.settings import names_where
 from samples import write_reviews
 
 NAMES = ("부정", "긍정")
@@ -135,6 +137,22 @@ def test_the_model_card_tells_what_it_is_and_how_good(reviewer, exported):
     assert names["classify"](asked, truncation=True, max_length=48)[0]["label"] in NAMES
 
 
+def test_the_card_of_a_token_classifier_finds_entities_with_transformers(tmp_path):
+    spec = verbs.TASKS["ner"]
+    settings = spec.load("arguments")(downstream_corpus_name="own.txt", train_file="a/own.txt").to_dict()
+    golden = [{"question": '"서울"에 간다', "answer": {"entities": []}}]
+    note = {"settings": settings, "label_names": ["O"], "metrics": {}, "golden": golden, "ratsnlp": "2"}
+    _write_model_card(tmp_path / "README.md", spec, note, {})
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert yaml.safe_load(card.split("---\n")[1])["pipeline_tag"] == "token-classification"
+    code = card.split("```python\n")[1].split("```")[0]
+    compile(code, "card", "exec")
+    assert 'aggregation_strategy="simple")' in code
+    assert r'("\"서울\"에 간다")' in code
+    assert "| train_file | own.txt |" in card
+    assert not any(f"| {name} |" in card for name in names_where(spec.load("arguments"), local=True))
+
+
 def test_scores_that_are_older_than_the_checkpoint_or_missing_stay_off_the_card(reviewer, tmp_path, caplog):
     caplog.set_level("INFO", "ratsnlp")
     model = shutil.copytree(reviewer, tmp_path / "model")
@@ -155,11 +173,13 @@ def test_what_is_in_the_way_is_kept(reviewer, exported, copy, tmp_path, call):
     assert status == 0
     assert f"written: {copy}: README.md, config.json, model.safetensors, ratsnlp.json" in shown
     assert (copy / "README.md").read_bytes() == (exported / "README.md").read_bytes()
-    with pytest.raises(ArgumentError, match=r"model is in the way, and no export wrote it \(in .*ckpt"):
+    with pytest.raises(
+        ArgumentError, match=r"model already exists and was not created by `ratsnlp export` \(in .*ckpt"
+    ):
         nlpbook.export(reviewer, reviewer, overwrite=True)
     (tmp_path / "file").write_text("", encoding="utf-8")
     status, _, error = call("export", reviewer, tmp_path / "file")
-    assert (status, error.count("file is in the way, and no export wrote it (it is a file)")) == (2, 1)
+    assert (status, error.count("file already exists and was not created by `ratsnlp export` (it is a file)")) == (2, 1)
     (tmp_path / "empty").mkdir()
     assert nlpbook.export(exported, tmp_path / "empty") == tmp_path / "empty"
     assert read_json(tmp_path / "empty" / "ratsnlp.json") == read_json(exported / "ratsnlp.json")

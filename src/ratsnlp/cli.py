@@ -14,13 +14,15 @@ from ratsnlp import __version__
 from ratsnlp.nlpbook.arguments import Limits
 from ratsnlp.nlpbook.environment import CORPUS_ROOT, is_first_process
 from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
-from ratsnlp.nlpbook.inference import ENGINE_NAMES
+from ratsnlp.nlpbook.inference.engines import ENGINES
 from ratsnlp.nlpbook.logs import show_messages
 from ratsnlp.nlpbook.settings import build_options, merge_settings
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 
 USER_MISTAKE = 2
 DEMO = next(iter(TASKS))  # the task of the shortest demo
+PATH: Any = click.Path(path_type=Path)
+FOLDER = click.argument("folder", metavar="DIR", type=PATH)
 
 
 def main() -> None:
@@ -36,16 +38,6 @@ def main() -> None:
 @click.version_option(__version__)
 def command() -> None:
     """Train, evaluate and serve Korean language models."""
-
-
-@command.group()
-def train() -> None:
-    """Train a model: ratsnlp train TASK [CONFIG.json|yaml] [--setting value ...]."""
-
-
-@command.group()
-def check() -> None:
-    """Check everything before a training: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...]."""
 
 
 class TaskCommand(click.Command):
@@ -100,12 +92,44 @@ def _check(spec: TaskSpec, config: str | None, **flags: Any) -> None:
         raise CheckError(f"{len(report.errors)} of these findings would refuse the training")
 
 
-TRAIN_HELP = "Train {}. CONFIG is a JSON or YAML file of settings; flags win over it."
-CHECK_HELP = "Check what `ratsnlp train {}` would train with the same CONFIG and flags, and train nothing."
-for task in TASKS.values():
-    restart = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
-    train.add_command(TaskCommand(task, partial(_train, task), TRAIN_HELP.format(task.task_name), [restart]))
-    check.add_command(TaskCommand(task, partial(_check, task), CHECK_HELP.format(task.name)))
+class TaskGroup(click.Group):
+    """One command for each task that `TASKS` knows when it is asked."""
+
+    def __init__(self, name: str, run: Callable[..., Any], help: str, task_help: str, flags: Sequence[click.Parameter]):
+        super().__init__(name, help=help)
+        self.run, self.task_help, self.flags = run, task_help, flags
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the tasks."""
+        return list(TASKS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of a task; None where there is no such task."""
+        if cmd_name not in TASKS:
+            return None
+        spec = TASKS[cmd_name]
+        return TaskCommand(spec, partial(self.run, spec), self.task_help.format(spec.name), self.flags)
+
+
+RESTART = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
+command.add_command(
+    TaskGroup(
+        "train",
+        _train,
+        "Train a model: ratsnlp train TASK [CONFIG.json|yaml] [--setting value ...].",
+        "Train {}. CONFIG is a JSON or YAML file of settings; flags win over it.",
+        [RESTART],
+    )
+)
+command.add_command(
+    TaskGroup(
+        "check",
+        _check,
+        "Check everything before a training: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...].",
+        "Check what `ratsnlp train {}` would train with the same CONFIG and flags, and train nothing.",
+        [],
+    )
+)
 
 
 def peak_memory() -> str:
@@ -116,10 +140,6 @@ def peak_memory() -> str:
         return ""
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return f", at most {held / 2**30:.2f} GiB of memory"
-
-
-PATH: Any = click.Path(path_type=Path)
-FOLDER = click.argument("folder", metavar="DIR", type=PATH)
 
 
 @command.command()
@@ -138,14 +158,14 @@ def evaluate(folder: Path, root: str | None, mode: str, precision: Any, **baseli
     from ratsnlp.nlpbook import pipeline
 
     click.echo(str(pipeline.evaluate(folder, root, mode, precision=precision, **baselines)))
-    _tell_written(folder / "evaluation")
+    _echo_written(folder / "evaluation")
 
 
 baselines = {name: baseline for task in TASKS.values() for name, baseline in task.baselines.items()}
 evaluate.params += [click.Option([f"--{name}"], is_flag=True, help=kind.help) for name, kind in baselines.items()]
 
 
-def _tell_written(folder: Path) -> None:
+def _echo_written(folder: Path) -> None:
     click.echo(f"\nwritten: {folder}: {', '.join(sorted(path.name for path in folder.iterdir() if path.is_file()))}")
 
 
@@ -159,7 +179,7 @@ def compare(first: Path, second: Path, folder: Path | None) -> None:
 
     outcome = comparison.compare(first, second, folder)
     click.echo(str(outcome))
-    _tell_written(folder or outcome.default_folder)
+    _echo_written(folder or outcome.default_folder)
 
 
 @command.command()
@@ -203,7 +223,7 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
 @FOLDER
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 lets other machines in")
 @click.option("--port", type=int, help="0 takes a free one  [default: 5000, or the next one that is free]")
-@click.option("--engine", default="torch", show_default=True, help=", ".join(ENGINE_NAMES))
+@click.option("--engine", default="torch", show_default=True, help=", ".join(ENGINES))
 @click.option("--expose", default="auto", show_default=True, help="way from outside: ngrok, cloudflared or none")
 @click.option("--origin", "origins", multiple=True, help="website whose pages may call the API; give it once for each")
 def serve(
@@ -230,7 +250,7 @@ def export(folder: Path, out: Path, overwrite: bool) -> None:
     from ratsnlp.nlpbook import exporting
 
     show_messages()
-    _tell_written(exporting.export(folder, out, overwrite))
+    _echo_written(exporting.export(folder, out, overwrite))
 
 
 @command.command()

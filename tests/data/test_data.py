@@ -13,7 +13,8 @@ from conftest import REVIEWS, write_nsmc
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook.classification import ClassificationDataset, ClassificationExample, NsmcCorpus
 from ratsnlp.nlpbook.data import features
-from ratsnlp.nlpbook.data.dataset import Padding, data_collator, hold_out
+from ratsnlp.nlpbook.data.batches import Padding, data_collator
+from ratsnlp.nlpbook.data.dataset import hold_out
 from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.data.features import Chunk, FeatureStore, write_features
 from ratsnlp.nlpbook.data.readers import read_nsmc

@@ -20,6 +20,7 @@ from ratsnlp.nlpbook.ner.tokenization import (
     JosaSplitter,
     cut_windows,
     label_texts,
+    label_tokens,
     merge_windows,
     reachable,
     tokenize_entities,
@@ -171,7 +172,7 @@ def tokens_at(*characters):
     ],
 )
 def test_a_token_has_the_label_of_the_entity_that_holds_most_of_it(characters, entities, labels):
-    (found,) = label_texts([tokens_at(*characters)], [[Entity(*e) for e in entities]], LABELS)
+    found = label_tokens(tokens_at(*characters), [Entity(*e) for e in entities], LABELS)
     assert [list(LABELS)[i] for i in found] == labels
     assert found.dtype == np.int32
 
@@ -203,7 +204,7 @@ def test_labels_of_many_texts_at_once_are_those_of_the_rule(cases):
 
 def test_a_tag_without_a_label_is_refused():
     with pytest.raises(ArgumentError, match="no label B-QT, I-QT among O, B-LC"):
-        label_texts([tokens_at((0, 1))], [[Entity(0, 1, "QT")]], LABELS)
+        label_tokens(tokens_at((0, 1)), [Entity(0, 1, "QT")], LABELS)
 
 
 def test_an_entity_that_starts_inside_a_token_is_lost(word_pieces):

@@ -38,11 +38,13 @@ from notebook_runner import (
     run_script,
     warnings_shown,
 )
-from ratsnlp.nlpbook.data.dataset import fitting_multiple
+from ratsnlp.nlpbook.data.batches import fitting_multiple
+from ratsnlp.nlpbook.tasks import TASKS
 
 EXAMPLES = ROOT / "examples"
 CONFIG = EXAMPLES / "classification.yaml"
-TASKS = ("classification", "paircls", "qa")
+TRAIN, DEPLOY = ([spec.notebooks[place] for spec in TASKS.values()] for place in (0, 1))
+"""The notebooks that train and that deploy, one of each for every task."""
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -152,11 +154,11 @@ def run_cell(name, cell_id, **names):
     return names, None
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", TRAIN)
 @pytest.mark.parametrize("machine", list(itertools.product((True, False), repeat=3)))
-def test_the_large_model_is_taken_where_there_are_a_network_and_an_accelerator(task, machine, capsys):
+def test_the_large_model_is_taken_where_there_are_a_network_and_an_accelerator(name, machine, capsys):
     has_internet, has_gpu, has_tpu = machine
-    names, _ = run_cell(f"{task}_train", "choice", has_internet=has_internet, has_gpu=has_gpu, has_tpu=has_tpu)
+    names, _ = run_cell(name, "choice", has_internet=has_internet, has_gpu=has_gpu, has_tpu=has_tpu)
     large = has_internet and (has_gpu or has_tpu)
     assert names["USE_BUILTIN"] is not large
     assert names["model_name"] == ("beomi/kcbert-base" if large else "builtin")
@@ -164,8 +166,8 @@ def test_the_large_model_is_taken_where_there_are_a_network_and_an_accelerator(t
     assert names["model_name"] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_network_is_there_when_the_hub_answers(task, monkeypatch):
+@pytest.mark.parametrize("name", TRAIN)
+def test_the_network_is_there_when_the_hub_answers(name, monkeypatch):
     def refuse(*args, **options):
         raise urllib.error.URLError("no route to host")
 
@@ -174,28 +176,25 @@ def test_the_network_is_there_when_the_hub_answers(task, monkeypatch):
     for offline, urlopen in (("", lambda *args, **options: answers), ("", refuse), ("1", None)):
         monkeypatch.setenv("HF_HUB_OFFLINE", offline)
         monkeypatch.setattr(urllib.request, "urlopen", urlopen)
-        names, _ = run_cell(f"{task}_train", "internet", os=os)
+        names, _ = run_cell(name, "internet", os=os)
         found[offline, urlopen is refuse] = bool(names["has_internet"])
     assert found == {("", False): True, ("", True): False, ("1", False): False}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", TRAIN)
 @pytest.mark.parametrize("variable", ["TPU_NAME", "TPU_ACCELERATOR_TYPE"])
-def test_a_tpu_is_found_by_what_its_runtime_says(task, variable, monkeypatch, capsys):
-    assert run_cell(f"{task}_train", "hardware")[0]["has_tpu"] is False
+def test_a_tpu_is_found_by_what_its_runtime_says(name, variable, monkeypatch, capsys):
+    assert run_cell(name, "hardware")[0]["has_tpu"] is False
     monkeypatch.setenv(variable, "v5e-1")
-    assert run_cell(f"{task}_train", "hardware")[0]["has_tpu"] is True
+    assert run_cell(name, "hardware")[0]["has_tpu"] is True
     assert "TPU: 있음" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("task", TASKS)
-def test_the_page_is_framed_once(task):
+@pytest.mark.parametrize("name", DEPLOY)
+def test_the_page_is_framed_once(name):
     server = types.SimpleNamespace(url="http://127.0.0.1:5000")
-    assert run_cell(f"{task}_deploy", "page", server=server, IN_COLAB=True)[1] is None  # `app.run()` framed it there
-    assert (
-        'src="http://127.0.0.1:5000"'
-        in run_cell(f"{task}_deploy", "page", server=server, IN_COLAB=False)[1]._repr_html_()
-    )
+    assert run_cell(name, "page", server=server, IN_COLAB=True)[1] is None  # `app.run()` framed it there
+    assert 'src="http://127.0.0.1:5000"' in run_cell(name, "page", server=server, IN_COLAB=False)[1]._repr_html_()
 
 
 def run_as_on_colab(monkeypatch, name, **names):
@@ -404,9 +403,9 @@ REHEARSED = ("seed=7,", 'seed=7, test_mode=True, max_train_examples=48, precisio
 
 
 @pytest.mark.notebook
-@pytest.mark.parametrize("task", TASKS)
-def test_deploy_notebooks_train_the_builtin_model_where_there_is_none(task, tmp_path):
-    notebook = execute(f"{task}_deploy", tmp_path, after=CLOSE, instead={"first-training": REHEARSED})
+@pytest.mark.parametrize("name", DEPLOY)
+def test_deploy_notebooks_train_the_builtin_model_where_there_is_none(name, tmp_path):
+    notebook = execute(name, tmp_path, after=CLOSE, instead={"first-training": REHEARSED})
     assert "내장 모델을 학습할까: 예" in printed(notebook, "choice")
     assert "training on 48 examples" in printed(notebook, "first-training", "stderr")
     assert warnings_shown(notebook) == []

@@ -166,7 +166,7 @@ def test_token_types_that_a_model_does_not_know_are_noted(make_args):
     model = build_model(RobertaConfig, labels=3, type_vocab_size=1, max_position_embeddings=66)
     report = nlpbook.check(args, model, tokenizer, dataset)
     assert ("note", "token types") in found(report)
-    assert "tells no types apart (type_vocab_size 1); they are dropped" in message_of(report, "token types")
+    assert "does not use them (type_vocab_size 1); they are dropped" in message_of(report, "token types")
 
 
 def test_a_head_of_another_size_is_refused(look):
@@ -189,7 +189,7 @@ def test_a_head_with_other_names_is_noted(look):
     model.config.id2label = {0: "bad", 1: "good"}
     report = look(word_pieces(SYLLABLES), model)
     assert found(report) == {("note", "label order")}
-    assert "was named for bad, good" in message_of(report, "label order")
+    assert "was named for bad, good; the head keeps weights from another task" in message_of(report, "label order")
 
 
 def test_rows_without_a_label_are_refused(make_args, tokenizer):

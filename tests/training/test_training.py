@@ -16,8 +16,8 @@ from ratsnlp import nlpbook
 from ratsnlp.nlpbook import hardware, pipeline
 from ratsnlp.nlpbook.checkpoints import read_description, select_checkpoint
 from ratsnlp.nlpbook.classification import ClassificationDataset, ClassificationTask, NsmcCorpus
-from ratsnlp.nlpbook.data import sampler as sampler_module
-from ratsnlp.nlpbook.data.sampler import LengthGroupedSampler
+from ratsnlp.nlpbook.data import batches as sampler_module
+from ratsnlp.nlpbook.data.batches import LengthGroupedSampler
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, ModelLoadError
 from ratsnlp.nlpbook.models import set_dropout
 from ratsnlp.nlpbook.training import trainer as trainer_module

@@ -2,9 +2,8 @@ from . import classification, metrics, ner, paircls, qa
 from .builtin import builtin_corpus, builtin_model
 from .classification.corpus import TableCorpus
 from .classification.predictor import explain
-from .data.dataset import data_collator
+from .data.batches import data_collator, get_dataloaders
 from .data.download import download_downstream_dataset
-from .data.sampler import get_dataloaders
 from .display import show_confusion, show_features, show_history, show_lengths
 from .evaluation.comparison import compare
 from .exporting import export

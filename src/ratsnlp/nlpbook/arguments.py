@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from ratsnlp.nlpbook.builtin import BUILTIN_MODEL, builtin_model
 from ratsnlp.nlpbook.environment import CORPUS_ROOT
 from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg
+from ratsnlp.nlpbook.tasks import tasks_of
 
 Count = Annotated[int, AtLeast(1)]
 
@@ -131,6 +132,8 @@ class TrainArguments(ModelArguments):
         Raises:
             ArgumentError: One or more settings cannot be used; the message lists all of them.
         """
+        if self.downstream_model_dir == "":
+            self.raise_for(["downstream_model_dir is empty; '.' is the folder in which Python runs"])
         super().__post_init__()
         self.find_model()
 
@@ -181,10 +184,11 @@ class DeployArguments(ModelArguments):
         """
         super().__post_init__()
         # Reading a checkpoint needs torch; declaring settings must not.
-        from ratsnlp.nlpbook.checkpoints import make_readable, read_description, select_checkpoint
+        from ratsnlp.nlpbook.checkpoints import find_fine_tuned, make_readable, read_description
 
         given = self.downstream_model_checkpoint_fpath or self.downstream_model_checkpoint_path
-        path = make_readable(Path(given) if given else select_checkpoint(str(self.downstream_model_dir)))
+        place, tasks = given or str(self.downstream_model_dir), tasks_of("deploy_arguments", type(self))
+        path = make_readable(find_fine_tuned(place, tasks))
         self.downstream_model_checkpoint_fpath = self.downstream_model_checkpoint_path = str(path)
         print(f"downstream_model_checkpoint_fpath: {path}")
         described = read_description(path)

@@ -6,7 +6,7 @@ of ours is needed.
 """
 
 import hashlib
-import logging
+import io
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,19 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.environment import cache_folder
 from ratsnlp.nlpbook.errors import CheckpointError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder, held_in, write_whole
-from ratsnlp.nlpbook.models import load_pretrained, order_head
+from ratsnlp.nlpbook.models import labels_of, load_pretrained, order_head
+from ratsnlp.nlpbook.tasks import TASKS
+from ratsnlp.nlpbook.texts import plain
 
+old_names.add_encode_plus()  # whoever deploys a model as the published cells do has loaded this module
+
+KEY = "ratsnlp"
+PREFIX = "model."
 OLD_BUFFERS = re.compile(r"embeddings\.position_ids$|\.h\.\d+\.attn\.(masked_)?bias$")
 """Constants that earlier versions of transformers stored among the weights of BERT's and GPT-2's kind."""
 
@@ -31,17 +39,14 @@ class OldObject:
     """Stands for an object of an earlier version: has its values as attributes, and none of its code."""
 
 
+OLD_SETTINGS = (
+    "classification.arguments.Classification",
+    "qa.arguments.QA",
+    "ner.arguments.NER",
+    "generation.arguments.Generation",
+)
 OLD_CLASSES: list[Any] = [
-    *(
-        (OldObject, f"ratsnlp.nlpbook.{task}.arguments.{prefix}{use}Arguments")
-        for task, prefix in {
-            "classification": "Classification",
-            "qa": "QA",
-            "ner": "NER",
-            "generation": "Generation",
-        }.items()
-        for use in ("Train", "Deploy")
-    ),
+    *((OldObject, f"ratsnlp.nlpbook.{task}{use}Arguments") for task in OLD_SETTINGS for use in ("Train", "Deploy")),
     (OldObject, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
     (OldObject, "pytorch_lightning.callbacks.early_stopping.EarlyStopping"),
 ]
@@ -49,54 +54,61 @@ OLD_CLASSES: list[Any] = [
 
 
 def is_old_buffer(name: str) -> bool:
-    """Tell whether a weight's name is that of a constant which models no longer store."""
+    """Return whether a weight's name is that of a constant which models no longer store."""
     return OLD_BUFFERS.search(name) is not None
 
 
-logger = logging.getLogger("ratsnlp")
-KEY = "ratsnlp"
-PREFIX = "model."
-
-
 def describe_model(
-    *,
-    settings: Mapping[str, Any],
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase | None,
-    labels: Sequence[str],
-    label_names: Sequence[str],
-    metrics: Mapping[str, float],
+    settings: Mapping[str, Any], model: PreTrainedModel, dataset: Any, metrics: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return what a checkpoint says about itself, in plain values, stored under the key `ratsnlp`.
+    """Return what a checkpoint says about itself, in plain values. It is stored under `KEY`.
 
     Args:
         settings: The training settings by name; `downstream_task_name` and `monitor` are among them.
         model: The model, for its config.
-        tokenizer: The tokenizer that made the features; None where the loader's dataset does not tell.
-        labels: The corpus's labels in the order of the head's outputs.
-        label_names: How to show each label, in the same order.
+        dataset: The features trained on, for their tokenizer and their corpus's labels; any other has none of them.
         metrics: Validation metrics when it was written.
     """
-    return {
+    tokenizer, (labels, names) = getattr(dataset, "tokenizer", None), labels_of(dataset)
+    described: dict[str, Any] = {
         "format": 1,
         "task": settings["downstream_task_name"],
         "settings": dict(settings),
-        "labels": list(labels),
-        "label_names": list(label_names),
+        "labels": labels,
+        "label_names": names,
         # without the folder it was loaded from: the settings name the model
         "config": {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"},
         "tokenizer": _pack_tokenizer(tokenizer) if tokenizer is not None else {},
         "metrics": dict(metrics),
     }
+    return {name: plain(value) for name, value in described.items()}
+
+
+def refuse_unstorable(described: Mapping[str, Any]) -> None:
+    """Do nothing where a checkpoint that says this could be read again: found before a training, not after an epoch.
+
+    Raises:
+        CheckpointError: A part of it could not; names the part.
+    """
+    for name, value in described.items():
+        for part, each in value.items() if isinstance(value, Mapping) else [("", value)]:
+            try:
+                written = io.BytesIO()
+                torch.save(each, written)
+                written.seek(0)
+                torch.load(written, weights_only=True)
+            except Exception as error:  # whatever pickling refuses
+                raise CheckpointError(
+                    f"the checkpoints of this training could not be read again: {name} {part} is {each!r}, "
+                    f"a {type(each).__name__} ({str(error).splitlines()[0]}). Give text, numbers or lists of them."
+                ) from None
 
 
 def _pack_tokenizer(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
-        return {
-            path.name: torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
-            for path in sorted(Path(folder).iterdir())
-        }
+        files = sorted(Path(folder).iterdir())
+        return {path.name: torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8) for path in files}
 
 
 def load_raw(path: Path) -> dict[str, Any]:
@@ -126,15 +138,14 @@ def read_description(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: The file cannot be read.
     """
-    description: dict[str, Any] = load_raw(Path(path)).get(KEY, {})
-    return description
+    return dict(load_raw(Path(path)).get(KEY, {}))
 
 
 def make_readable(path: Path) -> Path:
     """Return a checkpoint that a notebook's own `torch.load` and `load_state_dict` take: the file itself, or a copy.
 
     Files of ratsnlp 1.x hold objects that today's `torch.load` refuses, and constants that today's models do not know.
-    Of such a file the weights alone are copied into the user's cache; the file is left as it is.
+    Of such a file only the weights are copied, into the user's cache; the file is left as it is.
 
     Raises:
         CheckpointError: The file cannot be read.
@@ -154,34 +165,45 @@ def make_readable(path: Path) -> Path:
     return copy
 
 
-def select_checkpoint(folder: str | Path) -> Path:
+def select_checkpoint(folder: str | Path, tasks: Sequence[str] = ()) -> Path:
     """Return the best checkpoint of a model folder by the metric that its training monitored.
 
-    `last.ckpt` is for resuming and never chosen; files that cannot be read are skipped with a warning. A checkpoint
-    that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does.
+    `last.ckpt` is for resuming, and chosen only where nothing else is there; files that cannot be read are skipped with
+    a warning. A checkpoint that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does.
+
+    Args:
+        folder: The model folder.
+        tasks: The tasks that will do, as checkpoints name them; those of other tasks of ours are passed over.
 
     Raises:
         CheckpointError: There is none to choose.
     """
-    folder = Path(folder)
-    ranked = []
-    for path in ModelFolder(folder).checkpoints:
+    home, ranked = ModelFolder(folder), []
+    folder, others = home.path, []
+    for path in home.checkpoints:
         try:
-            ranked.append((rank(path), path))
+            if other := _other_task(path, tasks):
+                others.append(f"{path.name} ({other})")
+            else:
+                ranked.append((_rank(path), path))
         except CheckpointError as error:
             logger.warning("skipped: %s", error)
+    if others and not ranked:
+        raise CheckpointError(f"{folder} holds no model for {' or '.join(tasks)}, but for others: {', '.join(others)}")
+    if not ranked and home.last.exists():
+        logger.warning("%s holds no checkpoint but %s, the last epoch, which is taken", folder, home.last.name)
+        return home.last
     if not ranked:
         exported = (folder / "config.json").exists()
         raise CheckpointError(
-            f"no checkpoint to choose for a model: {held_in(folder)}. "
-            "Run the training notebook first (on Colab: with this folder on Drive), "
-            "or pass downstream_model_checkpoint_fpath."
+            f"no checkpoint to choose for a model: {held_in(folder)}. Run the training notebook first (on Colab: with "
+            "this folder on Drive), or pass downstream_model_checkpoint_fpath."
             + (" What `ratsnlp export` wrote is loaded with nlpbook.load_predictor." if exported else "")
         )
     return min(ranked)[1]
 
 
-def rank(path: Path) -> tuple[float, float]:
+def _rank(path: Path) -> tuple[float, float]:
     """Return a key by which the better checkpoint sorts first: the monitored value, then the later epoch."""
     raw = load_raw(path)
     described = raw.get(KEY, {})
@@ -193,22 +215,6 @@ def rank(path: Path) -> tuple[float, float]:
     if value is None:
         return float("inf"), -epoch
     return (value if way == "min" else -value), -epoch
-
-
-def _model_weights(path: str | Path) -> dict[str, Tensor]:
-    """Return the checkpoint's model weights by the model's own names (without the leading `model.`).
-
-    Raises:
-        CheckpointError: The file cannot be read, or was not written by a training task.
-    """
-    found = {
-        name.removeprefix(PREFIX): tensor
-        for name, tensor in load_raw(Path(path))["state_dict"].items()
-        if name.startswith(PREFIX) and not is_old_buffer(name)
-    }
-    if not found:
-        raise CheckpointError(f"{path} holds no weights whose names begin with '{PREFIX}'")
-    return found
 
 
 def restore_config(description: Mapping[str, Any]) -> PretrainedConfig:
@@ -237,25 +243,46 @@ def restore_model(model_class: Any, path: str | Path, config: PretrainedConfig) 
     """Return the fine-tuned model of a checkpoint, in evaluation mode and float32.
 
     Raises:
-        CheckpointError: Weights and config do not fit each other.
+        CheckpointError: The file cannot be read, or was not written by a training task, or does not fit the config.
     """
+    weights = {
+        name.removeprefix(PREFIX): tensor
+        for name, tensor in load_raw(Path(path))["state_dict"].items()
+        if name.startswith(PREFIX) and not is_old_buffer(name)
+    }
+    if not weights:
+        raise CheckpointError(f"{path} holds no weights whose names begin with '{PREFIX}'")
     model: PreTrainedModel = model_class.from_config(config, dtype=torch.float32)
     try:
-        model.load_state_dict(_model_weights(path))
+        model.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f"the weights in {path} do not fit a {type(model).__name__}: {error}") from None
     model.train(False)
     return model
 
 
-def find_fine_tuned(place: str | Path) -> Path:
-    """Return a checkpoint file or an exported folder as it is given, and of a model folder the best checkpoint.
+def find_fine_tuned(place: str | Path, tasks: Sequence[str] = ()) -> Path:
+    """Return the best checkpoint of a model folder; a checkpoint file, or an exported folder, as it is given.
 
     Raises:
-        CheckpointError: There is no checkpoint to choose.
+        CheckpointError: There is no checkpoint to choose, or it was trained for none of `tasks` (see
+            `select_checkpoint`).
     """
-    given = str(place).endswith(".ckpt") or ModelFolder(place).is_exported
-    return Path(place) if given else select_checkpoint(place)
+    path = Path(place).expanduser()
+    if not (path.suffix == ".ckpt" or path.is_file() or ModelFolder(path).is_exported):
+        return select_checkpoint(path, tasks)
+    if other := _other_task(path, tasks):
+        raise CheckpointError(f"{path} was trained for {other}, and this is for {' or '.join(tasks)}")
+    return path
+
+
+def _other_task(path: Path, tasks: Sequence[str]) -> str:
+    """Return the task of ours that a checkpoint was trained for, unless it is one of `tasks`, or there are none."""
+    if not tasks:
+        return ""
+    described = ModelFolder(path).read_note() if path.is_dir() else read_description(path)
+    task = str(described.get("task", ""))
+    return task if task not in tasks and task in {spec.task_name for spec in TASKS.values()} else ""
 
 
 def describe_fine_tuned(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Pictures: curves, confusion, lengths, windows, spans. Matplotlib, in a font that knows Hangul."""
+"""Pictures: curves, confusion, lengths, calibration. Matplotlib, in a font that knows Hangul."""
 
 import csv
 import io
@@ -36,13 +36,9 @@ def hangul_font() -> str:
     from matplotlib import font_manager
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    found = next((name for name in SYSTEM_FONTS if name in installed), None)
-    return found or _register_builtin_font()
-
-
-def _register_builtin_font() -> str:
-    from matplotlib import font_manager
-
+    for name in SYSTEM_FONTS:
+        if name in installed:
+            return name
     font_manager.fontManager.addfont(BUILTIN_FONT)
     return font_manager.get_font(BUILTIN_FONT).family_name
 
@@ -60,17 +56,12 @@ def with_hangul(draw: Callable[P, R]) -> Callable[P, R]:
     return drawn
 
 
-@cache
-def _drawable_characters(hangul: str) -> frozenset[str]:
-    from matplotlib import font_manager
-
-    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in (hangul, "DejaVu Sans")]
-    return frozenset(chr(code) for font in fonts for code in font.get_charmap())
-
-
 def drawable(texts: Sequence[str]) -> list[str]:
     """Return the texts with `?` for what no font has."""
-    known = _drawable_characters(hangul_font())
+    from matplotlib import font_manager
+
+    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in (hangul_font(), "DejaVu Sans")]
+    known = {chr(code) for font in fonts for code in font.get_charmap()}
     return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
 
 
@@ -132,7 +123,7 @@ def read_history(*paths: Path) -> History:
 
 
 def is_validation_score(name: str) -> bool:
-    """Tell whether a metric is a score, and no loss, of the validation split."""
+    """Return whether a metric is a score, not a loss, of the validation split."""
     return name.startswith("val") and not name.endswith("loss")
 
 
@@ -161,7 +152,7 @@ def draw_curves(history: History) -> "Figure":
 def draw_confusion(confusion: np.ndarray, names: Sequence[str]) -> "Figure":
     """Draw how often each true label was predicted as each label.
 
-    Many labels share a picture of bounded size: above `WRITTEN_LABELS` the colours speak alone, above `NAMED_LABELS`
+    A picture's size is bounded: above `WRITTEN_LABELS` labels only colours show the counts, above `NAMED_LABELS`
     numbers stand for the names.
 
     Args:
@@ -204,46 +195,32 @@ def draw_lengths(lengths: np.ndarray, max_seq_length: int) -> "Figure":
 
 @with_hangul
 def draw_calibration(calibration: Mapping[str, Any]) -> "Figure":
-    """Draw the reliability diagram: the share that came true over the probability promised, and how often it was.
+    """Draw the reliability diagram: the share that is right over the probability given, and how often each was given.
 
     Args:
-        calibration: What `calibration.measure_calibration` found; `ece` and `bins` are used.
+        calibration: What `statistics.measure_calibration` found; `ece` and `bins` are used.
     """
     figure, (kept, often) = new_figure(9.6, 4.2, columns=2)
     rows = calibration["bins"]
-    middles = [(row["low"] + row["high"]) / 2 for row in rows]
-    kept.bar(
-        middles,
-        [row["right"] for row in rows],
-        width=0.9 * (rows[0]["high"] - rows[0]["low"]),
-        color="tab:blue",
-        label="right",
-    )
+    middles, right = [(row["low"] + row["high"]) / 2 for row in rows], [row["right"] for row in rows]
+    width = 0.9 * (rows[0]["high"] - rows[0]["low"])
+    kept.bar(middles, right, width=width, color="tab:blue", label="right")
     kept.plot([0, 1], [0, 1], linestyle="--", color="black", label="as promised")
-    kept.plot(
-        [row["confidence"] for row in rows], [row["right"] for row in rows], "o", color="tab:orange", markersize=4
-    )
-    kept.set(
-        xlabel="probability given", ylabel="share right", title=f"calibration error (ECE) {calibration['ece']:.4f}"
-    )
-    kept.set(xlim=(0, 1), ylim=(0, 1))
+    kept.plot([row["confidence"] for row in rows], right, "o", color="tab:orange", markersize=4)
+    title = f"calibration error (ECE) {calibration['ece']:.4f}"
+    kept.set(xlabel="probability given", ylabel="share right", title=title, xlim=(0, 1), ylim=(0, 1))
     kept.legend(loc="upper left")
-    often.bar(
-        middles,
-        [row["examples"] for row in rows],
-        width=0.9 * (rows[0]["high"] - rows[0]["low"]),
-        color="lightsteelblue",
-    )
+    often.bar(middles, [row["examples"] for row in rows], width=width, color="lightsteelblue")
     often.set(xlabel="probability given", ylabel="answers", title="how often", xlim=(0, 1))
     return figure
 
 
 @with_hangul
 def draw_length_scores(rows: Sequence[Mapping[str, Any]], name: str, highest: float = 1) -> "Figure":
-    """Draw the score of texts of like length, with 95 % intervals.
+    """Draw the score of texts of similar length, with 95 % intervals.
 
     Args:
-        rows: What `lengths.score_by_length` found.
+        rows: What `statistics.score_by_length` found.
         name: What the score is called.
         highest: The best score there is.
     """

@@ -1,6 +1,5 @@
 """What a training runs on: which accelerator, how many of it, in which precision. Asks the hardware, not a clock."""
 
-import logging
 from typing import Any
 
 import torch
@@ -8,8 +7,7 @@ from pytorch_lightning.accelerators import XLAAccelerator
 
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.errors import ArgumentError
-
-logger = logging.getLogger("ratsnlp")
+from ratsnlp.nlpbook.logs import logger
 
 
 def select_hardware(args: TrainArguments) -> dict[str, Any]:
@@ -18,10 +16,9 @@ def select_hardware(args: TrainArguments) -> dict[str, Any]:
     if args.tpu_cores and not tpu:
         logger.warning("tpu_cores=%d, but there is no TPU here; training on what there is", args.tpu_cores)
     accelerator = "tpu" if tpu and args.tpu_cores else "gpu" if torch.cuda.is_available() else "auto"
+    devices: Any = args.devices or "auto"
     if accelerator == "tpu":
-        devices: Any = 1 if args.tpu_cores == 1 else "auto"  # XLA takes one core or all of them
-    else:
-        devices = args.devices or "auto"
+        devices = 1 if args.tpu_cores == 1 else "auto"  # XLA takes one core or all of them
     return {
         "accelerator": accelerator,
         "devices": devices,
@@ -50,15 +47,11 @@ def select_precision(args: TrainArguments, accelerator: str) -> Any:
 
 
 def bf16_is_faster(accelerator: str) -> bool:
-    """Tell whether this hardware multiplies bfloat16 matrices faster than float32 ones."""
+    """Return whether this hardware multiplies bfloat16 matrices faster than float32 ones."""
     if accelerator == "gpu":
         return torch.cuda.get_device_capability() >= (8, 0)
     if accelerator == "tpu":
         return True
-    return _cpu_has_bf16()
-
-
-def _cpu_has_bf16() -> bool:
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for it before 2.13
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
 
@@ -67,7 +60,7 @@ def refuse_fork(args: TrainArguments) -> None:
     """Refuse to fork a notebook whose kernel has used a GPU already: the forked processes could not use it.
 
     Raises:
-        ArgumentError: That is so.
+        ArgumentError: `ddp_notebook` is asked for, and CUDA is already initialised.
     """
     if args.strategy == "ddp_notebook" and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         raise ArgumentError(

@@ -72,14 +72,21 @@ class ModelFolder:
         """Return the record of the training: `settings`, `files`, `finished`, `versions`; empty where there is none."""
         return read_json(self.training) if self.training.exists() else {}
 
-    def write_training(self, args: Arguments, *, finished: bool) -> None:
-        """Write down the settings, the digests of own files, the versions, and whether the training is finished."""
+    def write_training(self, args: Arguments, *, finished: bool, data: str = "") -> None:
+        """Write down the settings, the digests of own files, the versions, and whether the training is finished.
+
+        Args:
+            args: The settings.
+            finished: Whether all epochs are done.
+            data: A name that differs between any two sets of features; empty where there is none.
+        """
         versions = {"python": platform.python_version(), "ratsnlp": __version__}
         versions |= {package: version(package) for package in PACKAGES}
         record = {
             "settings": args.to_dict(),
             "files": _file_digests(args),
             "finished": finished,
+            "data": data,
             "versions": versions,
         }
         write_json(self.training, record)
@@ -111,6 +118,17 @@ class ModelFolder:
                 f"{self.path} holds a training with other settings: {'; '.join(changed)}. Name another "
                 "downstream_model_dir, give the settings as they were, or start again with --restart."
             )
+
+    def set_aside(self) -> Path:
+        """Move what another training left, with its scores, to `earlier-N` in this folder, and return that folder."""
+        number = 1 + len(list(self.path.glob("earlier-*")))
+        place = self.path / f"earlier-{number}"
+        place.mkdir()
+        named = [self.training, self.curves, self.table, self.held_out, self.label_map, self.logs, self.evaluation]
+        for path in [*self.path.glob("*.ckpt"), *named]:
+            if path.exists():
+                path.rename(place / path.name)
+        return place
 
     # the own table that was learned from
 

@@ -18,8 +18,8 @@ from torch.nn import Dropout, Linear, Module
 from transformers import PretrainedConfig
 
 from ratsnlp.nlpbook.errors import ModelLoadError
-
-logger = logging.getLogger("ratsnlp")
+from ratsnlp.nlpbook.logs import logger
+from ratsnlp.nlpbook.texts import plain_label
 
 
 def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
@@ -29,8 +29,7 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
         ModelLoadError: There is no such model, or the hub cannot be reached.
     """
     level = transformers.logging.get_verbosity()
-    # its table of new head weights alarms beginners: a new head is what is wanted
-    transformers.logging.set_verbosity(logging.ERROR)
+    transformers.logging.set_verbosity(logging.ERROR)  # its table of new head weights alarms: a new head is wanted
     try:
         return load(name, **options)
     except (OSError, ValueError, SafetensorError) as error:
@@ -44,24 +43,20 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
 
 
 def takes_token_types(model: Any) -> bool:
-    """Tell whether a model tells a pair's texts apart by token types.
-
-    Tokenizers are no guide: klue/roberta's gives types 0 and 1 to a model that knows type 0 only, and fails on 1.
-    """
+    """Return whether a model tells a pair's texts apart by token types."""
+    # tokenizers are no guide: klue/roberta's gives types 0 and 1 to a model that knows type 0 only, and fails on 1
     known = getattr(model.config, "type_vocab_size", 0) or 0
     return known > 1 and "token_type_ids" in inspect.signature(model.forward).parameters
 
 
 def set_dropout(model: Module, *, hidden: float | None, attention: float | None) -> None:
-    """Set the shares dropped in training, those of attention weights apart; warn where the model has no such dropout.
-
-    Any share of attention weights but 0 keeps PyTorch from its fused attention on a CPU: it then writes out all
-    `(B, heads, T, T)` weights.
+    """Set the shares dropped in training; warn where the model has no such dropout.
 
     Args:
         model: The model to train.
-        hidden: The share for every other dropout; None leaves them as they are.
-        attention: The share for attention weights; None leaves them as they are.
+        hidden: The share for every dropout but those of attention weights; None leaves them as they are.
+        attention: The share for attention weights; None leaves them as they are. Any but 0 keeps PyTorch from its
+            fused attention on a CPU: it then writes out all `(B, heads, T, T)` weights.
     """
     layers = [module for module in model.modules() if "SelfAttention" in type(module).__name__]
     inner = {id(getattr(layer, "dropout", None)) for layer in layers}
@@ -92,8 +87,17 @@ def head_labels(config: PretrainedConfig) -> list[str]:
     return [names[i] for i in sorted(names, key=int)]
 
 
+def labels_of(dataset: Any) -> tuple[list[str], list[str]]:
+    """Return the labels of a dataset's corpus and how to show them; empty where it is not one of ours."""
+    corpus: Any = getattr(dataset, "corpus", None)
+    owner = next((each for each in (dataset, corpus) if hasattr(each, "get_labels")), None)
+    labels = [str(plain_label(label)) for label in owner.get_labels()] if owner else []
+    names = [str(name) for name in getattr(corpus, "label_names", ())]
+    return labels, names if len(names) == len(labels) else labels
+
+
 def match_labels(found: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
-    """Return for each wanted label its place among those found, whatever the case; None where the names differ."""
+    """Return for each wanted label its place among those found, ignoring case; None where the names differ."""
     places = {label.casefold(): place for place, label in enumerate(found)}
     if not len(places) == len(found) == len(wanted) or places.keys() != {label.casefold() for label in wanted}:
         return None
@@ -121,13 +125,11 @@ def find_head(model: Any) -> Linear:
     Raises:
         ModelLoadError: No linear layer has one output for each label.
     """
-    base: Module = model.base_model
-    inside = set(base.modules())
-    outer: list[Module] = [module for module in model.modules() if module not in inside]
-    heads = [module for module in outer if isinstance(module, Linear)]
-    fitting = [head for head in heads if head.out_features == model.config.num_labels]
+    inside, count = set(model.base_model.modules()), model.config.num_labels
+    outside = [module for module in model.modules() if isinstance(module, Linear) and module not in inside]
+    fitting = [head for head in outside if head.out_features == count]
     if not fitting:
-        raise ModelLoadError(f"{type(model).__name__} has no linear layer of {model.config.num_labels} outputs")
+        raise ModelLoadError(f"{type(model).__name__} has no linear layer of {count} outputs")
     return fitting[-1]
 
 
@@ -138,7 +140,7 @@ def name_head(model: Any, labels: Sequence[str]) -> None:
 
 
 def order_head(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> bool:
-    """Put the rows of a trained head into the order of `labels`, by name, and say so in the log where that moves any.
+    """Put the rows of a trained head into the order of `labels`, by name, and log it where that moves any.
 
     Args:
         model: A model with a head of `len(labels)` outputs.
@@ -163,9 +165,9 @@ def order_head(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> 
 
 
 def adopt_labels(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> None:
-    """Make the head fit a corpus's labels.
+    """Make the head fit a corpus's labels: one that was trained for them is kept, its rows matched by name.
 
-    A head that was trained for the same labels is kept, its rows matched by name; any other begins anew.
+    Any other starts again from random weights.
 
     Args:
         model: A model with a head of `len(labels)` outputs, just loaded.
@@ -186,7 +188,5 @@ def adopt_labels(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -
 
 def class_count(model: Any) -> int | None:
     """Return among how many labels a model chooses, for a text or for each token; None where it does neither."""
-    if not type(model).__name__.endswith(("ForSequenceClassification", "ForTokenClassification")):
-        return None
-    count = int(model.config.num_labels)
-    return count if count > 1 else None
+    classifies = type(model).__name__.endswith(("ForSequenceClassification", "ForTokenClassification"))
+    return int(model.config.num_labels) if classifies and model.config.num_labels > 1 else None

@@ -16,11 +16,11 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
 from ratsnlp.nlpbook.checkpoints import describe_fine_tuned, find_fine_tuned, select_checkpoint
+from ratsnlp.nlpbook.data.batches import get_dataloaders
 from ratsnlp.nlpbook.data.catalog import CATALOG
 from ratsnlp.nlpbook.data.corpus import corpus_folder, held_out_count
 from ratsnlp.nlpbook.data.dataset import FeatureDataset
 from ratsnlp.nlpbook.data.download import download_downstream_dataset
-from ratsnlp.nlpbook.data.sampler import get_dataloaders
 from ratsnlp.nlpbook.environment import is_first_process
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
 from ratsnlp.nlpbook.evaluation.report import Precision, score
@@ -32,7 +32,7 @@ from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 from ratsnlp.nlpbook.training.check import check
 from ratsnlp.nlpbook.training.findings import Report
-from ratsnlp.nlpbook.training.saving import forget, select_resumable
+from ratsnlp.nlpbook.training.saving import forget
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
 
 
@@ -182,24 +182,14 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
     corpus, tokenizer, train_dataset, val_dataset = _prepare_data(spec, args)
     task = spec.load("task")(load_model(spec, args, corpus), args)
     _tell_findings(check(args, task.model, tokenizer, train_dataset))
-    trainer = get_trainer(args)
-    if is_first_process():
-        folder.write_training(args, finished=False)
-    last = select_resumable(path)
-    if last:
-        logger.info("resuming from %s", last)
-    train_loader, val_loader = get_dataloaders(args, train_dataset, val_dataset)
-    trainer.fit(task, train_loader, val_loader, ckpt_path=str(last) if last else None)
-    if is_first_process():
-        folder.write_training(args, finished=True)
-        forget(path)
+    get_trainer(args).fit(task, *get_dataloaders(args, train_dataset, val_dataset))
     return select_checkpoint(path)
 
 
 def _prepare_data(spec: TaskSpec, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
     corpus = build_corpus(spec, args)
     _fetch_corpus(args)
-    tokenizer = _load_tokenizer(args)
+    tokenizer = load_tokenizer(args)
     train_dataset, val_dataset = split_datasets(spec, args, tokenizer, corpus)
     counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
     logger.info("training on %s examples, validating on %s", *counts)
@@ -234,7 +224,7 @@ def check_task(name: str, args: TrainArguments) -> Report:
     return check(args, load_model(spec, args, corpus), tokenizer, train_dataset)
 
 
-def _load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
+def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
     """Return the tokenizer of the pretrained model.
 
     Raises:

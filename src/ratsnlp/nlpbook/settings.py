@@ -20,6 +20,8 @@ import yaml
 
 from ratsnlp.nlpbook.environment import in_notebook
 from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.old_names import SETTINGS
+from ratsnlp.nlpbook.texts import plain
 
 ArgumentsT = TypeVar("ArgumentsT", bound="Arguments")
 
@@ -168,7 +170,7 @@ class Arguments:
         """
         wrong = []
         for name, setting in settings_of(type(self)).items():
-            value = setting.parse(getattr(self, name))
+            value = setting.parse(plain(getattr(self, name)))
             setattr(self, name, value)
             if not setting.accepts(value):
                 wrong.append(f"{name} {setting.describe()}, got {value!r}")
@@ -195,6 +197,9 @@ class Arguments:
         known = settings_of(cls)
         problems = []
         for name in (name for name in values if name not in known):
+            if name in SETTINGS:
+                problems.append(f"{name} (in {source}) is gone: {SETTINGS[name]}")
+                continue
             near = difflib.get_close_matches(name, known, n=1)
             problems.append(f"{name} (in {source}) is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
         cls.raise_for(problems)

@@ -81,6 +81,7 @@ class TaskSpec:
         task_name: What `downstream_task_name` says for this task, in settings and checkpoints.
         title: What the task is called in tables and cards.
         arguments: The training settings.
+        deploy_arguments: The settings to serve a model with.
         corpora: The corpora that the command knows, by name; the first is the default.
         dataset: Features of a corpus's split.
         task: The training task, a `LightningModule`.
@@ -100,6 +101,7 @@ class TaskSpec:
     task_name: str
     title: str
     arguments: str
+    deploy_arguments: str = ""
     corpora: Mapping[str, str]
     dataset: str
     task: str
@@ -155,6 +157,12 @@ class Tasks(Mapping[str, TaskSpec]):
     def __len__(self) -> int:
         """Return how many tasks there are."""
         return len(self.places)
+
+
+def tasks_of(part: str, owner: type) -> tuple[str, ...]:
+    """Return the tasks, as checkpoints name them, that have a class as a part; none for a class of somebody's own."""
+    place = f"{owner.__module__}:{owner.__qualname__}"
+    return tuple(spec.task_name for spec in TASKS.values() if getattr(spec, part) == place)
 
 
 TASKS = Tasks(

@@ -1,7 +1,9 @@
-"""Composed text (NFC) and where its characters stood before; texts cut or filled up for people to read."""
+"""Values as they enter: composed text (NFC), plain Python values; and texts cut or filled up for people to read."""
 
+import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from itertools import pairwise
 from typing import Any
 
@@ -50,3 +52,31 @@ def fill(text: str, width: int) -> str:
 def excerpt(text: str) -> str:
     """Return the first 60 characters of a text, on one line."""
     return " ".join(text.split())[:60]
+
+
+def plain(value: Any) -> Any:
+    """Return a value as Python's own type of it: paths as text, numpy's and torch's scalars as numbers, enums by value.
+
+    Checkpoints hold plain values only, since `torch.load` opens nothing else; so values become plain where they enter.
+    Containers are gone through; what has no plain form stays as it is.
+    """
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    for kind in (bool, str, int, float):  # numpy's texts, and whole numbers of other libraries, are subclasses
+        if isinstance(value, kind):
+            return kind(value)
+    if isinstance(value, Mapping):
+        return {plain(name): plain(each) for name, each in value.items()}
+    return [plain(each) for each in value] if isinstance(value, list | tuple | set) else value
+
+
+def plain_label(label: Any) -> str | None:
+    """Return a label as text, `1.0` as `1`, since spreadsheets turn whole numbers into such; None where it is none."""
+    found = plain(label)
+    if found is None or found != found:  # a cell without a value, which pandas calls not-a-number
+        return None
+    return str(int(found)) if isinstance(found, float) and found.is_integer() else str(found)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
-from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features, RightAnswer
+from ratsnlp.nlpbook.data.batches import Features
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, RightAnswer
 from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.errors import CorpusFormatError

@@ -200,7 +200,7 @@ class ClassificationPredictor(Predictor):
                 "name. If you know what its outputs mean, name them in their order with head_labels=[...]."
             )
         predictor = cls(model, tokenizer, wanted, label_names, max_seq_length)
-        return predictor.settle(device, engine)
+        return predictor._settle(device, engine)
 
     def __call__(self, sentence: str | Sequence[str]) -> Any:
         """Return the answer to a text as a dict in the published form, or to a list of texts as a list of dicts.

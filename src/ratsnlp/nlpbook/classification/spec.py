@@ -16,6 +16,7 @@ SPEC = TaskSpec(
     task_name="document-classification",
     title="Document classification",
     arguments=f"{HERE}.arguments:ClassificationTrainArguments",
+    deploy_arguments=f"{HERE}.arguments:ClassificationDeployArguments",
     corpora={"nsmc": f"{HERE}.corpus:NsmcCorpus"},
     table=f"{HERE}.corpus:TableCorpus",
     dataset=f"{HERE}.dataset:ClassificationDataset",

@@ -8,19 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of a corpus.
+    """One file of a corpus."""
 
-    Attributes:
-        name: Its name in the corpus's folder.
-        size: Its bytes.
-        sha256: The digest of its content. Whatever an address answers, nothing else is put in place.
-        addresses: Where it is published, asked in this order; the first is pinned to a commit.
-    """
-
-    name: str
-    size: int
-    sha256: str
-    addresses: tuple[str, ...]
+    name: str  # in the corpus's folder
+    size: int  # bytes
+    sha256: str  # of its content: whatever an address answers, nothing else is put in place
+    addresses: tuple[str, ...]  # where it is published, asked in this order; the first is pinned to a commit
 
 
 @dataclass(frozen=True)

@@ -40,19 +40,12 @@ PAGE = "it answers a web page, not the file: a login page of the network may sta
 
 @dataclass(frozen=True)
 class Patience:
-    """Limits of retrying.
+    """Limits of retrying; times are in seconds."""
 
-    Attributes:
-        tries: Requests in a row that bring nothing new, until an address is given up.
-        first_wait: Seconds before the next request; doubles with each further failure.
-        longest_wait: Seconds, the most that is ever waited.
-        silence: Seconds without an answer or a byte, until a connection is given up.
-    """
-
-    tries: int = 4
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
-    silence: float = 20.0
+    tries: int = 4  # requests in a row that bring nothing new, until an address is given up
+    first_wait: float = 1.0  # before the next request; doubles with each further failure
+    longest_wait: float = 60.0  # the most that is ever waited
+    silence: float = 20.0  # without an answer or a byte, until a connection is given up
 
     def wait_after(self, failures: int) -> float:
         """Return the seconds to wait: by chance up to half as long, so that a class does not ask in step."""

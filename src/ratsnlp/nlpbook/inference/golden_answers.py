@@ -3,26 +3,25 @@
 A file of weights, of labels or of a vocabulary can be exchanged or edited, and all still loads and answers, wrongly.
 """
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder
 from ratsnlp.nlpbook.models import head_labels, shown_labels
 
-logger = logging.getLogger("ratsnlp")
 COUNT = 4
 """Few: loading waits for them."""
 TOLERANCE = 1e-3
 """How far a probability may move: processors and GPUs round in other ways, far less than this."""
 
 
-def choose_golden(predictor: Any, count: int = COUNT) -> list[dict[str, Any]]:
+def choose_golden(predictor: Any) -> list[dict[str, Any]]:
     """Return built-in questions of the predictor's kind, spread over all there are, with its answers."""
     samples = predictor.sample_questions()
-    chosen = samples[:: max(1, len(samples) // count)][:count]
+    chosen = samples[:: max(1, len(samples) // COUNT)][:COUNT]
     answers = predictor.golden_answers(chosen)
     return [{"question": asked, "answer": answer} for asked, answer in zip(chosen, answers, strict=True)]
 
@@ -34,8 +33,7 @@ def warn_of_change(predictor: Any, path: Path) -> None:
         logger.warning(
             "%s is not as it was exported: %s. Its weights, labels or tokenizer were changed; if that was not meant, "
             "export the model again",
-            path,
-            change,
+            *(path, change),
         )
 
 
@@ -54,15 +52,15 @@ def find_change(predictor: Any, note: Mapping[str, Any]) -> str:
     try:
         answers = predictor.golden_answers(questions) if questions else []
     except (IndexError, RuntimeError) as error:  # ids that the model has no embeddings for
-        return f"asked {_shorten_question(questions[0])}, it fails ({type(error).__name__}: {error})"
+        return f"asked {_shorten(questions[0])}, it fails ({type(error).__name__}: {error})"
     for row, question, answer in zip(golden, questions, answers, strict=True):
         if not alike(row["answer"], answer):
-            return f"asked {_shorten_question(question)}, expected {describe(row['answer'])}, found {describe(answer)}"
+            return f"asked {_shorten(question)}, expected {_describe(row['answer'])}, found {_describe(answer)}"
     return ""
 
 
 def alike(expected: Any, found: Any) -> bool:
-    """Tell whether two answers are the same, numbers in them within the tolerance."""
+    """Return whether two answers are the same, numbers in them within the tolerance."""
     if isinstance(expected, float) and isinstance(found, float):
         return math.isclose(expected, found, rel_tol=0, abs_tol=TOLERANCE)
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
@@ -72,12 +70,11 @@ def alike(expected: Any, found: Any) -> bool:
     return bool(expected == found)
 
 
-def describe(answer: Mapping[str, Any]) -> str:
-    """Return an answer as words of a warning."""
+def _describe(answer: Mapping[str, Any]) -> str:
     shown = {name: f"{value:.4f}" if isinstance(value, float) else repr(value) for name, value in answer.items()}
     return ", ".join(f"{name} {value}" for name, value in shown.items())
 
 
-def _shorten_question(question: str | Sequence[str]) -> str:
+def _shorten(question: str | Sequence[str]) -> str:
     texts = [question] if isinstance(question, str) else question
     return " + ".join(repr(text if len(text) <= 40 else f"{text[:40]}...") for text in texts)

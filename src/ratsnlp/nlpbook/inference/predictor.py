@@ -1,6 +1,7 @@
 """Text in, answer out. A predictor is itself an `inference_fn`: a page takes it as it takes a hand-written one."""
 
 import json
+import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,21 +13,25 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.checkpoints import describe_fine_tuned, find_fine_tuned, restore
-from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.batches import pad
 from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.inference.engines import MIN_AGREEMENT, Engine, check_engine_name, use_engine
+from ratsnlp.nlpbook.inference.engines import Engine, build_engine, check_engine_name
 from ratsnlp.nlpbook.inference.golden_answers import warn_of_change
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.models import takes_token_types
+from ratsnlp.nlpbook.tasks import tasks_of
 
 PASS_TOKENS = 32
-"""What a forward pass costs on a CPU beside its tokens, in tokens: 20 for a 12x768 BERT, 27 for 12x384, measured."""
+"""What a forward pass costs on a CPU besides its tokens, in tokens: 20 for a 12x768 BERT, 27 for 12x384, measured."""
+MIN_AGREEMENT = 0.99
+"""The share of sample questions on which an engine must decide as PyTorch does."""
 
 
 def split_into_passes(lengths: Sequence[int], most: int, pass_tokens: int = PASS_TOKENS) -> list[list[int]]:
     """Return row numbers by forward pass, longest rows first.
 
-    A new pass begins where the padding of the one so far would cost more than another pass does.
+    A new pass begins where the padding of the last one would cost more than another pass does.
 
     Args:
         lengths: Tokens in each row.
@@ -66,7 +71,7 @@ class Predictor:
     """What its answers are, so that a page knows how to draw them: labels, spans or tokens."""
 
     answer_settings: ClassVar[tuple[str, ...]] = ()
-    """The training settings, beside the length, that shape answers; the predictor has attributes of these names."""
+    """The training settings, besides the length, that shape answers; the predictor has attributes of these names."""
 
     decision: ClassVar[str] = "prediction"
     """Under which name an answer holds what was decided."""
@@ -97,7 +102,7 @@ class Predictor:
     ) -> Self:
         """Return the predictor of a model folder's best checkpoint, of one checkpoint file, or of an exported folder.
 
-        An exported folder is asked its golden answers; one that was changed since says so in a warning.
+        An exported folder is asked its golden questions again; where it answers otherwise, a warning says so.
 
         Args:
             folder: A model folder, a `.ckpt` file, or an exported folder.
@@ -110,47 +115,38 @@ class Predictor:
             CheckpointError: There is no checkpoint to choose, or it cannot be read, or it does not describe itself.
         """
         check_engine_name(engine)
-        path = find_fine_tuned(folder)
+        path = find_fine_tuned(folder, tasks_of("predictor", cls))
         predictor = cls.restore(path, tokenizer)
         warn_of_change(predictor, path)
-        return predictor.settle(device, engine)
+        return predictor._settle(device, engine)
 
     @classmethod
     def restore(cls, path: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> Self:
-        """Return the predictor of a checkpoint file, or of an exported folder, on the CPU. See `load`.
-
-        Raises:
-            CheckpointError: It cannot be read, or it does not describe itself.
-        """
+        """Return the predictor of a checkpoint file, or of an exported folder, on the CPU; raises what `load` does."""
         described = describe_fine_tuned(path)
         model, tokenizer = restore(path, described, cls.model_class(), tokenizer)
         labels, names, settings = described["labels"], described["label_names"], described["settings"]
         predictor = cls(model, tokenizer, labels, names, settings["max_seq_length"], described["task"])
-        predictor.configure(settings)
+        for name in cls.answer_settings:  # a checkpoint of an earlier version may lack some
+            setattr(predictor, name, settings.get(name, getattr(predictor, name)))
         return predictor
 
-    def settle(self, device: str, engine: str) -> Self:
-        """Move to a device, "auto" being a GPU where there is one and the engine can use it, and take an engine."""
-        gpu = engine == "torch" and torch.cuda.is_available()
+    def _settle(self, device: str, engine: str) -> Self:
+        gpu = engine == "torch" and torch.cuda.is_available()  # other engines know the CPU only
         return self.to(("cuda" if gpu else "cpu") if device == "auto" else device).use_engine(engine)
-
-    def configure(self, settings: Mapping[str, Any]) -> None:
-        """Take over what the training settings say about answering: see `answer_settings`."""
-        for name in self.answer_settings:
-            setattr(self, name, settings.get(name, getattr(self, name)))
 
     @classmethod
     def read_line(cls, line: str) -> Any:
         """Return what a line of text asks: the text itself or, where a question has several texts, a tuple of them.
 
-        Several texts stand between tabs, or in a JSON object under their names, or in a JSON list.
+        Several texts are separated by tabs, or in a JSON object under their names, or in a JSON list.
 
         Raises:
             ArgumentError: The line holds more or fewer texts than a question has.
         """
         if len(cls.fields) == 1:
             return line
-        texts = read_texts(line, cls.fields)
+        texts = _read_texts(line, cls.fields)
         if len(texts) != len(cls.fields) or not all(isinstance(text, str) and text.strip() for text in texts):
             named = "<TAB>".join(cls.fields)
             as_json = json.dumps(dict.fromkeys(cls.fields, "..."))
@@ -167,7 +163,7 @@ class Predictor:
             ArgumentError: They do not make up whole questions.
         """
         size = len(cls.fields)
-        if size == 1 or any(len(read_texts(text, cls.fields)) > 1 for text in texts):
+        if size == 1 or any(len(_read_texts(text, cls.fields)) > 1 for text in texts):
             return [cls.read_line(text) for text in texts]
         if len(texts) % size:
             raise ArgumentError(
@@ -188,15 +184,40 @@ class Predictor:
         return self
 
     def use_engine(self, name: str, samples: Sequence[Any] = (), min_agreement: float = MIN_AGREEMENT) -> Self:
-        """Run the model by another engine and return the predictor. See `engines.use_engine`.
+        """Run the model by another engine, if that decides as PyTorch does, and return the predictor.
+
+        It is left on "torch", with a warning, where the engine cannot be made or decides otherwise.
 
         Args:
             name: "torch", "torch-int8", "onnx" or "onnx-int8".
-            samples: Questions on which it must decide as "torch" does; built-in ones by default.
-            min_agreement: The share of them on which it must.
+            samples: Questions to compare the decisions on; built-in ones by default.
+            min_agreement: The share of them on which both must decide alike.
+
+        Raises:
+            ArgumentError: There is no such engine, its packages are not installed, or there are no samples.
         """
         check_engine_name(name)
-        use_engine(self, name, samples or (self.sample_questions() if name != "torch" else ()), min_agreement)
+        self.engine, self.engine_name = self.model, "torch"
+        if name == "torch":
+            return self
+        samples = samples or self.sample_questions()
+        if not samples:
+            raise ArgumentError(f"engine {name!r} is compared with 'torch' before it is used: give sample questions")
+        device = str(self.model.device)
+        expected = self.to("cpu").decide(samples)
+        try:
+            self.engine = build_engine(name, self.model)
+            agreement = sum(map(operator.eq, expected, self.decide(samples))) / max(1, len(expected))
+            reason = f"decides {agreement:.1%} of {len(samples)} sample questions as 'torch' does"
+        except Exception as error:  # a conversion can fail in many ways, none of which may keep the model from serving
+            agreement, reason = 0.0, f"cannot run this model ({type(error).__name__}: {error})"
+        if agreement >= min_agreement:
+            self.engine_name = name
+            logger.info("engine %s: %s", name, reason)
+        else:
+            self.engine = self.model
+            self.to(device)
+            logger.warning("engine %s is not used: it %s; needed: %.0f%%", name, reason, 100 * min_agreement)
         return self
 
     def sample_questions(self) -> list[Any]:
@@ -210,18 +231,18 @@ class Predictor:
         return [{**answer, "kind": self.kind} for answer in answers]
 
     def golden_answers(self, questions: Sequence[Any]) -> list[dict[str, Any]]:
-        """Return of each answer what an export stores, and compares when it is loaded: numbers within a tolerance."""
+        """Return of each answer what an export stores, and compares when it is loaded."""
         answers: list[dict[str, Any]] = cast(Any, self)(questions)
         return [{name: answer[name] for name in (self.decision, "score") if name in answer} for answer in answers]
 
     def decide(self, questions: Sequence[Any]) -> list[Any]:
-        """Return the decision on each question, without all that stands around it in an answer."""
+        """Return the decisions: one for each question or, where tokens are labelled, one for each token."""
         return [answer[self.decision] for answer in cast(Any, self)(questions)]
 
     def logits(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:
         """Return the model's outputs for texts or pairs, in their order, as float32 on the CPU.
 
-        Texts of like length run together, padded to the longest of their pass, so that little work is wasted.
+        Texts of similar length run together, padded to the longest of their pass, so that little work is wasted.
 
         Args:
             texts: Texts, or `(text, text)` pairs, N of them.
@@ -240,8 +261,8 @@ class Predictor:
         return torch.stack(found)
 
     def passes(self, lengths: Sequence[int], most: int, unit: str, progress: bool) -> Iterator[list[int]]:
-        """Yield which rows share a forward pass, under a bar. On a GPU passes are expensive and padding is cheap."""
-        on_cpu = self.model.device.type == "cpu"
+        """Yield which rows share a forward pass, under a bar: see `split_into_passes`."""
+        on_cpu = self.model.device.type == "cpu"  # on a GPU, passes are expensive and padding is cheap
         with tqdm(total=len(lengths), unit=f" {unit}", disable=not progress) as bar:
             for rows in split_into_passes(lengths, most, PASS_TOKENS if on_cpu else sys.maxsize):
                 yield rows
@@ -268,8 +289,7 @@ class Predictor:
         return {name: values.to(self.model.device) for name, values in batch.items()}
 
 
-def read_texts(line: str, fields: Sequence[str]) -> list[Any]:
-    """Return the parts of a line: a JSON object's values named in `fields`, a JSON list's items, or what tabs part."""
+def _read_texts(line: str, fields: Sequence[str]) -> list[Any]:
     try:
         found = json.loads(line)
     except json.JSONDecodeError:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ratsnlp.nlpbook.data.dataset import IGNORE_INDEX, FeatureDataset, Features, RightAnswer
+from ratsnlp.nlpbook.data.batches import IGNORE_INDEX, Features
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, RightAnswer
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.logs import logger

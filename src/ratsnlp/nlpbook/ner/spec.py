@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ratsnlp.nlpbook.arguments import LAST_EPOCH
 from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage, TaskSpec
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ SPEC = TaskSpec(
     task_name="named-entity-recognition",
     title="Named entity recognition",
     arguments=f"{HERE}.arguments:NERTrainArguments",
+    deploy_arguments=f"{HERE}.arguments:NERDeployArguments",
     corpora={"klue-ner": f"{HERE}.corpus:KlueNERCorpus", "ner": f"{HERE}.corpus:NERCorpus"},
     dataset=f"{HERE}.dataset:NERDataset",
     task=f"{HERE}.task:NERTask",
@@ -33,7 +35,10 @@ SPEC = TaskSpec(
         examples=tuple((sentence,) for sentence in SENTENCES),
     ),
     demo=Demo(
-        settings={"max_seq_length": 96, "epochs": 8, "monitor": "max val_f1"},
+        settings={
+            **{"max_seq_length": 96, "epochs": 12, "learning_rate": 4e-4, "hidden_dropout": 0.0},
+            "monitor": LAST_EPOCH,
+        },
         inputs=SENTENCES,
         shown=("tagged",),
     ),

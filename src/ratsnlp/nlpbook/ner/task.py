@@ -9,7 +9,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 from transformers import PreTrainedModel
 
-from ratsnlp.nlpbook.data.dataset import IGNORE_INDEX
+from ratsnlp.nlpbook.data.batches import IGNORE_INDEX
 from ratsnlp.nlpbook.metrics import accuracy
 from ratsnlp.nlpbook.models import head_labels
 from ratsnlp.nlpbook.ner.arguments import NERTrainArguments

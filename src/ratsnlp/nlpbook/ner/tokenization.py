@@ -140,6 +140,11 @@ def label_texts(
     return [labels[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
+def label_tokens(tokenized: TokenizedText, entities: Sequence[Entity], label_number: Mapping[str, int]) -> np.ndarray:
+    """Return the label of each token of one text, `(T,)` int32. See `label_texts`, which does many at a time."""
+    return label_texts([tokenized], [entities], label_number)[0]
+
+
 def reachable(tokenized: Sequence[TokenizedText], entities: Sequence[Sequence[Entity]]) -> list[list[Entity]]:
     """Return the entities that a model without a fault would say: gold, to labels of tokens, to spans.
 

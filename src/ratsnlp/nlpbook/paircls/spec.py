@@ -19,6 +19,7 @@ SPEC = TaskSpec(
     task_name="pair-classification",
     title="Pair classification (NLI)",
     arguments=CLASSIFICATION.arguments,
+    deploy_arguments=CLASSIFICATION.deploy_arguments,
     corpora={"klue-nli": f"{HERE}.corpus:KlueNLICorpus", "kornli": f"{HERE}.corpus:KorNLICorpus"},
     table=CLASSIFICATION.table,
     pairs=True,

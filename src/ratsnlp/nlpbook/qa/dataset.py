@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ratsnlp.nlpbook.data.dataset import FeatureDataset, Features, RightAnswer
+from ratsnlp.nlpbook.data.batches import Features
+from ratsnlp.nlpbook.data.dataset import FeatureDataset, RightAnswer
 from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.logs import logger

@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoModelForQuestionAnswering
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
-from ratsnlp.nlpbook.data.dataset import pad
+from ratsnlp.nlpbook.data.batches import pad
 from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.inference.predictor import Predictor
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments

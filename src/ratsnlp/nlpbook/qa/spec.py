@@ -24,6 +24,7 @@ SPEC = TaskSpec(
     task_name="question-answering",
     title="Question answering",
     arguments=f"{HERE}.arguments:QATrainArguments",
+    deploy_arguments=f"{HERE}.arguments:QADeployArguments",
     corpora={"korquad-v1": f"{HERE}.corpus:KorQuADV1Corpus"},
     dataset=f"{HERE}.dataset:QADataset",
     task=f"{HERE}.task:QATask",

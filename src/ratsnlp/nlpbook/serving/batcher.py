@@ -93,7 +93,7 @@ class Batcher:
             if not self._working:
                 self._working = True
                 threading.Thread(target=self._work, name="ratsnlp answers", daemon=True).start()
-        wait([job.answer], seconds)  # `result(seconds)` could not be told from a TimeoutError of the function itself
+        wait([job.answer], seconds)  # not `result(seconds)`: the function itself may raise TimeoutError
         if not job.answer.done():
             with self._changed:
                 if job in self._waiting:

@@ -31,7 +31,7 @@ def find_password(password: str | None) -> str | None:
 
 
 class PasswordGuard:
-    """Lets requests through that know the password. Who guesses wrong too often has to wait.
+    """Lets requests with the password through. An address that guesses wrong too often has to wait.
 
     Args:
         password: What has to be given.

@@ -80,6 +80,17 @@ def _kind(value: object) -> str:
     return KINDS.get(type(value), "null")
 
 
+UNPACKED = (
+    "a model's output that is unpacked gives names, not values; write outputs = model(...), then outputs.start_logits "
+    "and outputs.end_logits, or outputs.logits"
+)
+UNPACKED_KOREAN = (
+    "모델의 출력을 풀면 값이 아니라 이름이 나옵니다. outputs = model(...)라고 쓴 뒤 outputs.start_logits처럼 "
+    "꺼내 쓰세요."
+)
+"""What to write in an `inference_fn` that does as the published cells did, where a model gave a tuple."""
+
+
 def json_response(answer: object, status: int = 200) -> Response:
     """Return an answer as a response.
 
@@ -131,7 +142,12 @@ def _explain(error: Exception) -> RequestError:
         }.get(status, (f"{error.name}: {found}", "요청을 처리할 수 없습니다."))
         return RequestError(status, text, message, {"Allow": ", ".join(methods)} if methods else None)
     error_id = secrets.token_hex(4)
+    unpacked = isinstance(error, AttributeError) and str(error).startswith("'str' object has no attribute")
+    if unpacked:
+        error.add_note(UNPACKED)
     logger.error("request failed, id %s: %s: %s", error_id, type(error).__name__, error, exc_info=error)
     text = f"answering failed; the server's log holds the traceback under id {error_id}"
     message = f"답을 만들다가 오류가 났습니다. 서버의 로그를 확인해 주세요. 오류 번호: {error_id}"
+    if unpacked:
+        text, message = f"{text}; {UNPACKED}", f"{message}. {UNPACKED_KOREAN}"
     return RequestError(500, text, message)

@@ -143,11 +143,7 @@ def _looks_like_labels(values: Sequence[str]) -> bool:
 
 
 def choose_columns(
-    table: Table,
-    text: str | None = None,
-    label: str | None = None,
-    pair: str | None = None,
-    pairs: bool | None = None,
+    table: Table, text: str | None = None, label: str | None = None, pair: str | None = None, pairs: bool | None = None
 ) -> Columns:
     """Return which columns hold the texts and the labels.
 

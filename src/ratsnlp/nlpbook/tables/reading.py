@@ -1,4 +1,4 @@
-"""Table files as rows of text: CSV and its like, JSON lines, JSON lists, Excel workbooks, told by their contents.
+"""Table files as rows of text: CSV and its like, JSON lines, JSON lists, Excel workbooks, recognised by their contents.
 
 Korean Excel saves "CSV" as CP949, "CSV UTF-8" as UTF-8 with a byte-order mark, and "Unicode Text" as UTF-16. All of a
 file is decoded to know its encoding; it is never guessed from a part.
@@ -298,7 +298,7 @@ def _open_workbook(path: Path) -> Iterator[Any]:
         # as a file without a name: openpyxl refuses a workbook that is called otherwise
         with path.open("rb") as file:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # styles and charts that it leaves out are none of ours
+                warnings.simplefilter("ignore")  # it warns of styles and charts it leaves out, which are not read
                 workbook = load_workbook(file, read_only=True, data_only=True)
             try:
                 yield workbook

@@ -1,6 +1,5 @@
-"""What a pre-flight check found: findings, and the report that lists them."""
+"""What a check before a training looks at, and what it finds: findings, and the report that lists them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -22,16 +21,15 @@ class Finding:
 
     Attributes:
         level: "error" refuses the training, "warning" is said, "note" is worth knowing.
-        name: What was checked; stable, to search for.
         message: One sentence: both sides, what was found, what to do.
+        name: What was checked; stable, to search for.
     """
 
     level: Level
-    name: str
     message: str
+    name: str = ""
 
     def __str__(self) -> str:
-        """Return the finding as one line of a list."""
         return f"{self.level:<8}{self.name:<16}{self.message}"
 
 
@@ -56,16 +54,15 @@ class Report:
         """The findings that refuse the training."""
         return self.of("error")
 
-    def __str__(self) -> str:
-        """Return the pair, a line for each finding, and the verdict."""
-        return "\n".join([f"checked: {self.pair}", *map(str, self.findings), f"verdict: {self.verdict}"])
-
     @property
     def verdict(self) -> str:
         """The outcome in words."""
         if self.errors:
             return "do not train this"
         return "ready, but read the warnings" if self.of("warning") else "ready"
+
+    def __str__(self) -> str:
+        return "\n".join([f"checked: {self.pair}", *map(str, self.findings), f"verdict: {self.verdict}"])
 
     def raise_for_errors(self) -> None:
         """Do nothing where there is no error.
@@ -74,18 +71,15 @@ class Report:
             CheckError: There are errors; the message lists all of them.
         """
         if self.errors:
-            raise CheckError("\n".join(["this cannot be trained as it is:", *self.error_lines()]))
-
-    def error_lines(self) -> Iterator[str]:
-        """Yield a line for each error."""
-        return (f"- {error.name}: {error.message}" for error in self.errors)
+            lines = (f"- {error.name}: {error.message}" for error in self.errors)
+            raise CheckError("\n".join(["this cannot be trained as it is:", *lines]))
 
 
 SAMPLED_ROWS = 2000
 
 
 @dataclass(frozen=True)
-class Subject:
+class CheckInput:
     """What is checked, and the rows looked at."""
 
     args: TrainArguments
@@ -93,10 +87,15 @@ class Subject:
     tokenizer: Any
     dataset: Any
 
+    def pick_rows(self, count: int) -> list[Any]:
+        """Return at most `count` rows of the dataset, spread evenly."""
+        step = max(1.0, len(self.dataset) / count)
+        return [self.dataset[int(i * step)] for i in range(min(count, len(self.dataset)))]
+
     @cached_property
     def rows(self) -> list[Any]:
-        """Rows spread evenly over the dataset, at most `SAMPLED_ROWS`."""
-        return pick_rows(self.dataset, SAMPLED_ROWS)
+        """The rows that statistics are of, at most `SAMPLED_ROWS`."""
+        return self.pick_rows(SAMPLED_ROWS)
 
     @cached_property
     def ids(self) -> Tensor:
@@ -109,14 +108,14 @@ class Subject:
         return int(self.model.get_input_embeddings().weight.shape[0])
 
     @cached_property
-    def position_table(self) -> Any:
+    def position_table(self) -> Embedding | None:
         """The model's table of absolute positions; None where it has none, or counts them in another way."""
-        found = [
+        tables = (
             module
             for name, module in self.model.named_modules()
             if name.endswith(("position_embeddings", "wpe")) and isinstance(module, Embedding)
-        ]
-        return found[0] if found else None
+        )
+        return next(tables, None)
 
     @property
     def position_offset(self) -> int:
@@ -140,9 +139,3 @@ class Subject:
         """The model in words."""
         kind = f"{type(self.model).__name__}, {self.embedding_rows:,} embedding rows"
         return f"the model {self.model.name_or_path or ''}".strip() + f" ({kind})"
-
-
-def pick_rows(dataset: Any, count: int) -> list[Any]:
-    """Return at most `count` rows, spread evenly."""
-    step = max(1.0, len(dataset) / count)
-    return [dataset[int(i * step)] for i in range(min(count, len(dataset)))]

@@ -1,12 +1,11 @@
 """How a checkpoint reaches the disk: whole or not at all, and first where writing is safe.
 
-A file is written beside its place under another name, read back, and renamed: whoever is killed in between leaves the
-older file as it was. Where the model folder is on Google Drive, it is written to a local folder first, then copied and
-compared; a Drive that vanishes costs nothing that was already saved.
+A file is written under another name, read back, and renamed: a process that is killed in between leaves the older file
+as it was. Where the model folder is on Google Drive, it is written to a local folder first, then copied and compared; a
+Drive that vanishes costs nothing that was already saved.
 """
 
 import hashlib
-import logging
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -23,9 +22,8 @@ from torch import Tensor
 from ratsnlp.nlpbook.checkpoints import load_raw
 from ratsnlp.nlpbook.environment import cache_folder, on_drive
 from ratsnlp.nlpbook.errors import CheckpointError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import LAST, PARTIAL, file_digest, held_in, write_whole
-
-logger = logging.getLogger("ratsnlp")
 
 
 def local_folder(folder: Path) -> Path | None:
@@ -36,11 +34,11 @@ def local_folder(folder: Path) -> Path | None:
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's choice of the best checkpoints, but of two as good the later: an accuracy on a few rows often ties,
-    and the one that saw more of the training generalises better."""
+    """Lightning's choice of the best checkpoints, but on a tie the later one: accuracies on a few rows often tie, and
+    the model that trained longer generalises better."""
 
     def check_monitor_top_k(self, trainer: Trainer, current: Tensor | None = None) -> bool:
-        """Tell whether a checkpoint with this value of the monitored metric is kept."""
+        """Return whether a checkpoint with this value of the monitored metric is kept."""
         better = super().check_monitor_top_k(trainer, current)
         return better or (current is not None and current == self.best_k_models.get(self.kth_best_model_path))
 
@@ -69,35 +67,31 @@ class SafeCheckpointIO(TorchCheckpointIO):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         first = self.local / place.name if self.local else place
-        self.put(first, lambda partial: torch.save(checkpoint, partial))
+        self._put(first, lambda partial: torch.save(checkpoint, partial))
         if first != place:
-            self.put(place, lambda partial: _copy_and_compare(first, partial))
+            self._put(place, lambda partial: _copy_and_compare(first, partial))
 
-    def put(self, place: Path, write: Callable[[Path], Any]) -> None:
-        """Let `write` make a file, see that it is whole, and put it in its place."""
-
+    def _put(self, place: Path, write: Callable[[Path], Any]) -> None:
         def write_and_check(partial: Path) -> None:
             write(partial)
             _refuse_damaged(partial)
 
         try:
             if place.parent != self.folder:
-                place.parent.mkdir(parents=True, exist_ok=True)  # a vanished Drive is not to be made anew as a folder
+                # the model folder itself is not made: on a Drive that vanished it would be an ordinary folder
+                place.parent.mkdir(parents=True, exist_ok=True)
             write_whole(place, write_and_check)
-        except (OSError, RuntimeError, CheckpointError) as error:  # torch.save tells a full disk as a RuntimeError
+        except (OSError, RuntimeError, CheckpointError) as error:  # torch.save reports a full disk as a RuntimeError
+            safe = "; ".join(
+                f"{', '.join(sorted(path.name for path in folder.glob('*.ckpt')))} in {folder}"
+                for folder in (self.local, self.folder)
+                if folder and any(folder.glob("*.ckpt"))
+            )
             raise CheckpointError(
-                f"{place} could not be written ({str(error).splitlines()[0]}). {self.tell_safe()} Make room, or mount "
-                "the drive again, and run the same command or cell again: it resumes from there."
+                f"{place} could not be written ({str(error).splitlines()[0]}). "
+                + (f"Safe is what was saved before: {safe}." if safe else "Nothing was saved before it.")
+                + " Make room, or mount the drive again, and run the same command or cell again: it resumes from there."
             ) from None
-
-    def tell_safe(self) -> str:
-        """Say which files are safe, for an error message."""
-        found = [path for path in (self.local, self.folder) if path and any(path.glob("*.ckpt"))]
-        if not found:
-            return "Nothing was saved before it."
-        return "Safe is what was saved before: " + "; ".join(
-            f"{', '.join(sorted(path.name for path in folder.glob('*.ckpt')))} in {folder}" for folder in found
-        ) + "."  # fmt: skip
 
     def remove_checkpoint(self, path: str | Path) -> None:
         """Remove a checkpoint that a better one replaced, in both places."""
@@ -114,31 +108,16 @@ class SafeXLACheckpointIO(SafeCheckpointIO, XLACheckpointIO):
         super().save_checkpoint(move_data_to_device(checkpoint, torch.device("cpu")), path, storage_options)
 
 
-def checkpoint_io(folder: Path, *, tpu: bool) -> SafeCheckpointIO:
-    """Return what writes the checkpoints of a model folder."""
-    return SafeXLACheckpointIO(folder) if tpu else SafeCheckpointIO(folder)
-
-
 def _copy_and_compare(source: Path, target: Path) -> None:
-    """Copy a file and read the copy back.
-
-    Raises:
-        OSError: The copy differs.
-    """
     shutil.copyfile(source, target)
     if file_digest(source) != file_digest(target):
         raise OSError(f"the copy of {source} differs from it")
 
 
 def _refuse_damaged(path: Path) -> None:
-    """Read a checkpoint through, checksums and all.
-
-    Raises:
-        CheckpointError: It is cut short or damaged.
-    """
     load_raw(path)
     with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
+        damaged = archive.testzip()  # reads everything, and compares checksums
     if damaged:
         raise CheckpointError(f"the checkpoint {path} is damaged at {damaged}")
 
@@ -148,9 +127,8 @@ def select_resumable(folder: Path) -> Path | None:
 
     What a killed process left half written is removed.
     """
-    local = local_folder(folder)
     found = []
-    for place in filter(None, (folder, local)):
+    for place in filter(None, (folder, local_folder(folder))):
         for partial in place.glob(f"*{PARTIAL}"):
             partial.unlink(missing_ok=True)
         path = place / LAST
@@ -165,8 +143,7 @@ def select_resumable(folder: Path) -> Path | None:
 
 def forget(folder: Path) -> None:
     """Remove the local copies of a model folder's checkpoints: the training is over, and all are in their place."""
-    local = local_folder(folder)
-    if local:
+    if local := local_folder(folder):
         shutil.rmtree(local, ignore_errors=True)
 
 

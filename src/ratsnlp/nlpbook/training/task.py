@@ -1,4 +1,4 @@
-"""One training task: the step, the optimizer, the schedule. What to measure is the subclass's."""
+"""One training task: the step, the optimizer, the schedule. A subclass says what to measure."""
 
 import math
 from typing import Any
@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.checkpoints import KEY, describe_model
+from ratsnlp.nlpbook.checkpoints import KEY, describe_model, refuse_unstorable
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder
-from ratsnlp.nlpbook.models import order_head, set_dropout, takes_token_types
+from ratsnlp.nlpbook.models import labels_of, order_head, set_dropout, takes_token_types
 
 DECAY_PER_EPOCH = 0.9
 """The published schedule: the rate falls by a tenth after every epoch."""
@@ -50,25 +50,22 @@ class Task(pl.LightningModule):
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     def forward(self, **batch: Tensor) -> Any:
-        """Run the model on a batch, without token types where it knows none (klue/roberta, whatever its tokenizer).
-
-        Nor does it get the numbers of stored rows, by which validation finds its examples.
-        """
-        batch.pop("window", None)
-        if not self.typed:
+        """Run the model on a batch."""
+        batch.pop("window", None)  # numbers of stored rows, by which validation finds its examples
+        if not self.typed:  # klue/roberta knows no token types, whatever its tokenizer gives
             batch.pop("token_type_ids", None)
         return self.model(**batch)
 
     def setup(self, stage: str) -> None:
-        """Turn training mode on: models are loaded in evaluation mode, and dropout would stay off for the whole fit."""
+        """Turn training mode on."""
         if stage == "fit":
-            self.model.train()
+            self.model.train()  # models are loaded in evaluation mode, and Lightning leaves them so: no dropout at all
 
     def on_train_start(self) -> None:
         """Let the corpus write into the model folder what scoring needs later, where it has something to say."""
         if self.trainer.is_global_zero and self.args.downstream_model_dir:
             folder = ModelFolder(self.args.downstream_model_dir)
-            corpus: Any = getattr(self.training_dataset(), "corpus", None)
+            corpus: Any = getattr(self._training_dataset(), "corpus", None)
             folder.forget_table()
             if hasattr(corpus, "write_record"):
                 corpus.write_record(folder.path)
@@ -79,32 +76,29 @@ class Task(pl.LightningModule):
             step = int(self.trainer.fit_loop.total_batch_idx)
             torch.manual_seed(hash((self.args.seed, self.global_rank, step)) % 2**63)
 
-    def match_head(self, train_dataloader: Any) -> None:
+    def prepare(self, train_dataloader: Any) -> None:
         """Put a head that was trained elsewhere for the corpus's labels into the corpus's order, by name.
 
-        Rows of a head are numbers without names: in another order they would begin as each other's labels.
+        Raises:
+            CheckpointError: What checkpoints will say of this training could not be read again.
         """
-        corpus: Any = getattr(getattr(train_dataloader, "dataset", None), "corpus", None)
-        labels = list(corpus.get_labels()) if hasattr(corpus, "get_labels") else []
+        dataset = getattr(train_dataloader, "dataset", None)
+        labels, names = labels_of(dataset)
         if labels:
-            order_head(self.model, labels, getattr(corpus, "label_names", ()))
+            order_head(self.model, labels, names)
+        refuse_unstorable(describe_model(self.args.to_dict(), self.model, dataset, {}))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch, a scalar; log it and what `measure` gives."""
-        outputs = self(**batch)
-        rows = len(batch["input_ids"])
-        self.log(
-            "loss", outputs.loss.detach(), prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows
-        )
-        for name, value in self.measure(outputs, batch).items():
+        outputs, rows = self(**batch), len(batch["input_ids"])
+        for name, value in {"loss": outputs.loss.detach(), **self.measure(outputs, batch)}.items():
             self.log(name, value, prog_bar=True, logger=True, on_step=True, on_epoch=False, batch_size=rows)
         loss: Tensor = outputs.loss
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Add a batch to the metrics of the whole split."""
-        outputs = self(**batch)
-        rows = len(batch["input_ids"])
+        outputs, rows = self(**batch), len(batch["input_ids"])
         self.log("val_loss", outputs.loss, prog_bar=True, on_epoch=True, batch_size=rows, sync_dist=True)
         self.collect(outputs, batch)
 
@@ -121,28 +115,23 @@ class Task(pl.LightningModule):
         """Remember what the metrics of the whole split need of a validation batch."""
 
     def summarize(self) -> dict[str, Tensor]:
-        """Return the metrics of the whole split, over all processes, as `validation_metrics` names them; start anew."""
+        """Return the metrics of the whole split, of all processes, as `validation_metrics` names them; reset them."""
         return {}
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return AdamW, and the schedule that Lightning steps after every optimizer step."""
-        optimizer = self.build_optimizer()
-        steps = max(1, int(self.trainer.estimated_stepping_batches))
-        epochs = self.trainer.max_epochs or self.args.epochs
-        schedule = LambdaLR(optimizer, lambda step: self.rate_at(step, steps, epochs))
-        # The key must read `lr_scheduler`: under any other name Lightning drops the schedule.
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def build_optimizer(self) -> Optimizer:
-        """Return AdamW with weight decay on matrices only, not on biases and norms."""
+        """Return AdamW with weight decay on matrices only, and the schedule, stepped after every optimizer step."""
         trained = [(name.lower(), weight) for name, weight in self.model.named_parameters() if weight.requires_grad]
         plain = [weight for name, weight in trained if any(part in name for part in UNDECAYED)]
         decayed = [weight for name, weight in trained if not any(part in name for part in UNDECAYED)]
         groups = [{"params": decayed, "weight_decay": self.args.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        # One kernel for all weights, where there is one. With float16 it would undo the loss scaling after the
-        # clipping.
+        # one kernel for all weights, where there is one; with float16 it would undo loss scaling after the clipping
         fused = self.device.type in ("cpu", "cuda") and self.trainer.precision != "16-mixed"
-        return AdamW(groups, lr=self.args.learning_rate, fused=fused)
+        optimizer = AdamW(groups, lr=self.args.learning_rate, fused=fused)
+        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        epochs = self.trainer.max_epochs or self.args.epochs
+        schedule = LambdaLR(optimizer, lambda step: self.rate_at(step, steps, epochs))
+        # the key must read `lr_scheduler`: under any other name Lightning drops the schedule
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(
         self,
@@ -150,8 +139,8 @@ class Task(pl.LightningModule):
         gradient_clip_val: int | float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Cut the gradient to its longest allowed length. Lightning's way refuses fused optimizers under bfloat16."""
-        if gradient_clip_val:
+        """Cut the gradient to its longest allowed length."""
+        if gradient_clip_val:  # Lightning's own way refuses fused optimizers under bfloat16
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def rate_at(self, step: int, steps: int, epochs: int) -> float:
@@ -176,21 +165,10 @@ class Task(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the checkpoint self-contained: see `checkpoints.describe_model`."""
-        dataset = self.training_dataset()
-        corpus: Any = getattr(dataset, "corpus", None)
-        labels = list(corpus.get_labels()) if hasattr(corpus, "get_labels") else []
         metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
-        checkpoint[KEY] = describe_model(
-            settings=self.args.to_dict(),
-            model=self.model,
-            tokenizer=getattr(dataset, "tokenizer", None),
-            labels=labels,
-            label_names=getattr(corpus, "label_names", ()) or labels,
-            metrics=metrics,
-        )
+        checkpoint[KEY] = describe_model(self.args.to_dict(), self.model, self._training_dataset(), metrics)
 
-    def training_dataset(self) -> Any:
-        """Return the dataset behind the training loader, or None."""
+    def _training_dataset(self) -> Any:
         loader = self.trainer.train_dataloader
         return loader.dataset if isinstance(loader, DataLoader) else None
 

@@ -4,6 +4,8 @@ import logging
 import math
 import warnings
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,54 +16,49 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
 from ratsnlp.nlpbook.arguments import LAST_EPOCH, TrainArguments
-from ratsnlp.nlpbook.environment import cache_folder, on_drive
+from ratsnlp.nlpbook.environment import cache_folder, is_first_process, on_drive
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.figures import History, draw_curves, read_history, save_figure, show_in_notebook
 from ratsnlp.nlpbook.hardware import refuse_fork, select_hardware
-from ratsnlp.nlpbook.model_folder import LAST
+from ratsnlp.nlpbook.logs import logger
+from ratsnlp.nlpbook.model_folder import LAST, ModelFolder
 from ratsnlp.nlpbook.models import class_count
-from ratsnlp.nlpbook.training.saving import BestCheckpoint, checkpoint_io, tell_places
+from ratsnlp.nlpbook.training.saving import (
+    BestCheckpoint,
+    SafeCheckpointIO,
+    SafeXLACheckpointIO,
+    forget,
+    select_resumable,
+    tell_places,
+)
 from ratsnlp.nlpbook.training.task import Task
 
-logger = logging.getLogger("ratsnlp")
+STUCK_STEPS, STUCK_WINDOW = 200, 100
+"""Optimizer steps to wait before looking, and how many of them the mean loss is of."""
 NOT_MOVED = 0.97
 """A mean loss above this share of ln k has not moved."""
 
 
-class StuckLoss(pl.Callback):
-    """Warn once, after some steps, where a classifier's loss has stayed at ln k. Tasks of other kinds pass.
-
-    Args:
-        steps: Optimizer steps to wait.
-        window: How many of the last steps the mean is of.
-    """
-
-    def __init__(self, steps: int = 200, window: int = 100):
-        self.steps, self.window = steps, window
-        self.losses: deque[Tensor] = deque()
-        self.done = False
+class StuckLoss(Callback):
+    """Warn once, after some steps, where the loss of a model that chooses among k labels has stayed at ln k."""
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Begin anew."""
-        self.losses = deque(maxlen=self.window * trainer.accumulate_grad_batches)
-        self.done = class_count(getattr(pl_module, "model", None)) is None
+        """Begin to watch, where there are labels."""
+        self.losses: deque[Tensor] = deque(maxlen=STUCK_WINDOW * trainer.accumulate_grad_batches)
+        self.watched = class_count(getattr(pl_module, "model", None)) or 0
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Note the loss, and look at the mean when it is time."""
-        if self.done:
+        """Note the loss; when it is time, compare the mean with the loss of guessing."""
+        if not self.watched:
             return
         self.losses.append(outputs["loss"].detach() * trainer.accumulate_grad_batches)  # still on the device
-        if trainer.global_step < self.steps or len(self.losses) < (self.losses.maxlen or 0):
+        if trainer.global_step < STUCK_STEPS or len(self.losses) < (self.losses.maxlen or 0):
             return
-        self.done = True
-        self.compare(class_count(pl_module.model) or 0, trainer)
-        self.losses.clear()
-
-    def compare(self, classes: int, trainer: pl.Trainer) -> None:
-        """Compare the mean loss with that of guessing, and say so where they are alike."""
+        classes, self.watched = self.watched, 0
         mean, guessing = float(torch.stack(list(self.losses)).float().mean()), math.log(classes)
+        self.losses.clear()
         if trainer.is_global_zero and not mean <= NOT_MOVED * guessing:  # not-a-number has not moved either
             logger.warning(
                 "after %d steps the loss is %.3f, and guessing among %d labels gives ln %d = %.3f: the model does not "
@@ -71,8 +68,7 @@ class StuckLoss(pl.Callback):
             )
 
 
-logger = logging.getLogger("ratsnlp")
-# Lightning advertises its logging service in every cell that makes a trainer, tells each loader it looks into, and
+# Lightning advertises its logging service in every cell that makes a trainer, names each loader it looks into, and
 # proposes a float32 of less precision on newer GPUs, where `precision="auto"` has taken bfloat16 already.
 NOISE = ("Tip:", "Loading `train_dataloader`", "To properly utilize them")
 logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
@@ -112,8 +108,7 @@ class Trainer(pl.Trainer):
         train_dataloader: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Train `model`. See `pytorch_lightning.Trainer.fit`; `train_dataloader` is the older name of
-        `train_dataloaders`.
+        """Train `model`: see `pytorch_lightning.Trainer.fit`. `train_dataloader` is an older name.
 
         Raises:
             TypeError: Both names of the training loader are given.
@@ -127,34 +122,62 @@ class Trainer(pl.Trainer):
             warnings.warn("train_dataloader is now called train_dataloaders", FutureWarning, stacklevel=2)
             train_dataloaders = train_dataloader
         if isinstance(model, Task):
-            _refuse_unknown_metric(model)
+            known, metric = model.validation_metrics, model.args.monitor_metric
+            if model.args.monitor != LAST_EPOCH and metric not in known:
+                raise ArgumentError(
+                    f"monitor names {metric!r}, which {type(model).__name__} does not log; it logs {', '.join(known)}"
+                )
             refuse_fork(model.args)
-            model.match_head(train_dataloaders)
+            model.prepare(train_dataloaders)
+            if val_dataloaders is None and kwargs.get("datamodule") is None:
+                self._go_without_validation(model.args)
+        started = self._take_up(model, train_dataloaders, kwargs) if isinstance(model, Task) else None
         with warnings.catch_warnings():
             for message in EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message)
             super().fit(model, train_dataloaders, val_dataloaders, *args, **kwargs)
+        if started and self.state.finished and not self.interrupted and is_first_process():
+            started(finished=True)
+            forget(Path(self.default_root_dir))
 
+    def _go_without_validation(self, args: TrainArguments) -> None:
+        if args.patience:
+            raise ArgumentError("patience waits for a better epoch, and there is no validation loader to tell which is")
+        logger.warning("there is no validation loader: nothing is measured, and the last epoch is what is kept")
+        for callback in self.checkpoint_callbacks:
+            if isinstance(callback, BestCheckpoint):
+                callback.monitor, callback.mode, callback.filename = "epoch", "max", "{epoch}"
+                callback.kth_value = torch.tensor(-torch.inf)
 
-def _refuse_unknown_metric(task: Task) -> None:
-    """Refuse a `monitor` that nothing will be logged for.
-
-    Raises:
-        ArgumentError: That is so.
-    """
-    known = task.validation_metrics
-    if task.args.monitor != LAST_EPOCH and task.args.monitor_metric not in known:
-        raise ArgumentError(
-            f"monitor names {task.args.monitor_metric!r}, which {type(task).__name__} does not log; "
-            f"it logs {', '.join(known)}"
-        )
+    def _take_up(self, task: Task, train_dataloader: Any, options: dict[str, Any]) -> Callable[..., None]:
+        """Find out what the model folder holds, and go on with it where it is this training. Return what records it."""
+        path = Path(self.default_root_dir)
+        folder, data = ModelFolder(path), str(getattr(getattr(train_dataloader, "dataset", None), "file", ""))
+        record = folder.read_training()
+        try:
+            folder.refuse_other_training(task.args)
+            other = bool(record.get("data") and data and record["data"] != data)
+        except ArgumentError as error:
+            logger.info("%s", error)
+            other = True
+        # files without a record are of a version that kept none in notebooks
+        other = other or (not record and bool(folder.checkpoints or folder.last.exists()))
+        if other and is_first_process() and options.get("ckpt_path") is None:
+            logger.warning("%s held another training; its files are kept in %s", path, folder.set_aside())
+            forget(path)
+        last = None if other else select_resumable(path)
+        if last and options.get("ckpt_path") is None:
+            done = " (finished: there is nothing left to train)" if record.get("finished") else ""
+            logger.info("resuming from %s%s", last, done)
+            options["ckpt_path"] = str(last)
+        write = partial(folder.write_training, task.args, data=data)
+        if is_first_process():
+            write(finished=False)
+        return write
 
 
 class Curves(Callback):
     """Draw the curves into the model folder when training ends or is interrupted, and under the cell."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """Draw what there is when the training is interrupted."""
@@ -163,34 +186,26 @@ class Curves(Callback):
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write `curves.png`, and show it in a notebook."""
-        if not trainer.is_global_zero:
-            return
-        figure = draw_curves(read_run(trainer))
-        save_figure(figure, self.folder / "curves.png")
-        show_in_notebook(figure)
+        if trainer.is_global_zero:
+            figure = draw_curves(read_run(trainer))
+            save_figure(figure, ModelFolder(trainer.default_root_dir).curves)
+            show_in_notebook(figure)
 
 
 def read_run(trainer: pl.Trainer) -> History:
     """Return the metrics that a trainer has logged, and those of the runs that it resumed."""
     csv_logger = next(found for found in trainer.loggers if isinstance(found, CSVLogger))
     csv_logger.save()
-    return read_history(*_find_logs(csv_logger, resumed=bool(trainer.ckpt_path)))
+    log = Path(csv_logger.log_dir) / "metrics.csv"
+    if not trainer.ckpt_path:
+        return read_history(log)
+    logs = log.parents[1].glob(f"version_*/{log.name}")
+    return read_history(*sorted(logs, key=lambda path: int(path.parent.name.removeprefix("version_"))))
 
 
-def _find_logs(csv_logger: CSVLogger, *, resumed: bool) -> list[Path]:
-    this = Path(csv_logger.log_dir) / "metrics.csv"
-    return sorted(this.parents[1].glob("version_*/metrics.csv"), key=_log_number) if resumed else [this]
-
-
-def _log_number(path: Path) -> int:
-    return int(path.parent.name.removeprefix("version_"))
-
-
-class ProgressBar(TQDMProgressBar):
-    """Lightning's progress bar, without the number of its log folder."""
-
+class _ProgressBar(TQDMProgressBar):
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, Any]:
-        """Return what the bar shows."""
+        # without the number of the log folder
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
@@ -199,8 +214,8 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
 
     It keeps the `save_top_k` best checkpoints by `monitor` (weights only), and `last.ckpt` with the optimizer, to
     resume from. Each is written whole or not at all, and first to a local folder where the model folder is on Google
-    Drive; the log says where the last safe copy is. Curves go to the model folder; the CSV and TensorBoard logs go to
-    `logs/` in it, or beside Google Drive where that is mounted.
+    Drive; the log says where the last safe copy is. Curves go to the model folder; CSV and TensorBoard logs go to
+    `logs/` in it, or to the user's cache where it is on Google Drive.
 
     Args:
         args: The training settings; `downstream_model_dir` must be given.
@@ -221,6 +236,7 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
     )
     logger.info(tell_places(folder))
     hardware = select_hardware(args)
+    checkpoint_io = SafeXLACheckpointIO if hardware["accelerator"] == "tpu" else SafeCheckpointIO
     trainer = Trainer(
         default_root_dir=folder,
         callbacks=[best, *more_callbacks(args, folder)],
@@ -233,7 +249,7 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
         accumulate_grad_batches=args.accumulate_grad_batches,
         deterministic="warn" if args.seed is not None and torch.cuda.is_available() else None,
         log_every_n_steps=1,
-        plugins=[checkpoint_io(folder, tpu=hardware["accelerator"] == "tpu")],
+        plugins=[checkpoint_io(folder)],
         **hardware,
     )
     return trainer if return_trainer_only else (best, trainer)
@@ -256,13 +272,13 @@ def make_model_folder(args: TrainArguments) -> Path:
 
 
 def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
-    """Return what runs along beside the best checkpoints: the last one, curves, rate, stuck loss, early stopping."""
+    """Return the callbacks besides the best checkpoints: last one, progress, rate, curves, stuck loss, patience."""
     callbacks: list[Callback] = [
         # `save_last` would do without a file of its own, but is skipped where nothing else is saved
         ModelCheckpoint(dirpath=folder, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False),
-        ProgressBar(),
+        _ProgressBar(),
         LearningRateMonitor("step"),
-        Curves(folder),
+        Curves(),
         StuckLoss(),
     ]
     if args.patience:
@@ -271,6 +287,7 @@ def more_callbacks(args: TrainArguments, folder: Path) -> list[Callback]:
 
 
 def build_loggers(folder: Path) -> list[Logger]:
-    """Return the CSV and the TensorBoard logger. Drive is slow for small writes: logs of a folder there stay local."""
+    """Return the CSV and the TensorBoard logger."""
+    # Drive is slow for small writes
     root = cache_folder("logs", folder.name) if on_drive(folder) else folder / "logs"
     return [CSVLogger(root, name=None), TensorBoardLogger(root, name=None)]
