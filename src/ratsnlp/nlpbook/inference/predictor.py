@@ -3,7 +3,7 @@
 import json
 import operator
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -254,18 +254,19 @@ class Predictor:
         """
         ids, types = encode(self.tokenizer, texts, self.max_seq_length)
         found: list[Tensor] = [torch.empty(0)] * len(texts)
-        with tqdm(total=len(texts), unit=" texts", disable=not progress) as bar:
-            for rows in self.split_into_passes(list(map(len, ids)), batch_size):
-                outputs = self.run(self.stack([ids[i] for i in rows], [types[i] for i in rows]))
-                for i, row in zip(rows, outputs.logits.float().cpu(), strict=True):
-                    found[i] = row
-                bar.update(len(rows))
+        for rows in self.passes(list(map(len, ids)), batch_size, "texts", progress):
+            outputs = self.run(self.stack([ids[i] for i in rows], [types[i] for i in rows]))
+            for i, row in zip(rows, outputs.logits.float().cpu(), strict=True):
+                found[i] = row
         return torch.stack(found)
 
-    def split_into_passes(self, lengths: Sequence[int], most: int) -> list[list[int]]:
-        """Return which rows share a forward pass: see the function of this name."""
+    def passes(self, lengths: Sequence[int], most: int, unit: str, progress: bool) -> Iterator[list[int]]:
+        """Yield which rows share a forward pass, under a bar: see `split_into_passes`."""
         on_cpu = self.model.device.type == "cpu"  # on a GPU, passes are expensive and padding is cheap
-        return split_into_passes(lengths, most, PASS_TOKENS if on_cpu else sys.maxsize)
+        with tqdm(total=len(lengths), unit=f" {unit}", disable=not progress) as bar:
+            for rows in split_into_passes(lengths, most, PASS_TOKENS if on_cpu else sys.maxsize):
+                yield rows
+                bar.update(len(rows))
 
     def run(self, inputs: Mapping[str, Tensor]) -> Any:
         """Return the model's named outputs for a batch."""

@@ -1,6 +1,7 @@
 from .arguments import NERDeployArguments, NERTrainArguments
-from .corpus import Entity, KlueNERCorpus, NERCorpus, NERExample
+from .corpus import KlueNERCorpus, NERCorpus, NERExample
 from .dataset import NERDataset, NERFeatures
+from .formats import Entity
 from .predictor import NERPredictor
 from .spec import get_web_service_app
 from .task import NERTask

@@ -18,7 +18,7 @@ MODEL_DIR = "/gdrive/My Drive/nlpbook/checkpoint-ner" if in_colab() else "checkp
 class NERTrainArguments(TrainArguments):
     """Settings to train named entity recognition. Lengths count tokens; longer texts are read in windows."""
 
-    downstream_task_name: str = arg("named-entity-recognition", "what is learnt; the model folder remembers it")
+    downstream_task_name: str = arg("named-entity-recognition", "what is learned; the model folder remembers it")
     downstream_corpus_name: str | None = arg("ner", "corpus to read: klue-ner, or ner for own files in the book's form")
     downstream_model_dir: str | None = arg(
         MODEL_DIR,
@@ -48,7 +48,7 @@ class NERDeployArguments(DeployArguments):
     `downstream_model_labelmap_fpath` says; a map is read only where the checkpoint, of ratsnlp 1.x, holds no labels.
     """
 
-    downstream_model_labelmap_fpath: str | None = arg(None, "label map; default: label_map.txt beside the checkpoint")
+    downstream_model_labelmap_fpath: str | None = arg(None, "label map; default: label_map.txt next to the checkpoint")
     downstream_model_labelmap_path: str | None = arg(None, "older name of downstream_model_labelmap_fpath")
     downstream_task_name: str | None = arg(None, "accepted and unused: the checkpoint knows its task")
     josa_split: bool | None = arg(None, "see the training setting; default: as trained, else yes")
@@ -64,24 +64,18 @@ class NERDeployArguments(DeployArguments):
         """
         given = self.downstream_model_labelmap_fpath or self.downstream_model_labelmap_path
         path = Path(given).expanduser() if given else ModelFolder(checkpoint.parent).label_map
-        if labels := described.get("labels"):
-            path = _write_label_map(path, labels)
-        elif not path.is_file():
+        text = "".join(f"{label}\n" for label in described.get("labels") or ())
+        if not text and not path.is_file():
             raise ArgumentError(
                 f"{checkpoint} holds no labels, as those of ratsnlp 1.x, and there is no label map {path}: give the "
                 "file with one label on each line as downstream_model_labelmap_fpath"
             )
+        if text and not (path.is_file() and path.read_text(encoding="utf-8") == text):
+            try:
+                write_whole(path, text)
+            except OSError:  # a folder that may only be read
+                path = cache_folder("label-maps", path.parent.name, path.name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, text)
         self.downstream_model_labelmap_fpath = self.downstream_model_labelmap_path = str(path)
         print(f"downstream_model_labelmap_fpath: {path}")
-
-
-def _write_label_map(path: Path, labels: list[str]) -> Path:
-    text = "".join(f"{label}\n" for label in labels)
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
-        return path
-    try:
-        return write_whole(path, text)
-    except OSError:  # a folder that may only be read
-        path = cache_folder("label-maps", path.parent.name, path.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return write_whole(path, text)

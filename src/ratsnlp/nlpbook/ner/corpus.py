@@ -2,7 +2,7 @@
 
 import logging
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -11,14 +11,12 @@ from typing import Any
 from ratsnlp.nlpbook.data.corpus import Corpus, Files, corpus_folder
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.model_folder import ModelFolder, write_whole
-from ratsnlp.nlpbook.ner.formats import Sentence, Span, describe_difference, find_reader
-from ratsnlp.nlpbook.ner.formats import parse_tagged as parse_spans
+from ratsnlp.nlpbook.ner.formats import Entity, describe_difference, find_reader, parse_tagged, tagged
 from ratsnlp.nlpbook.texts import compose
 
 logger = logging.getLogger("ratsnlp")
 
 SHOWN_ROWS = 10
-
 TAG_NAMES = {
     **dict.fromkeys(("PER", "PS"), "인명"),
     **dict.fromkeys(("LOC", "LC"), "지명"),
@@ -29,44 +27,32 @@ TAG_NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Entity:
-    """An entity: where it starts and ends in the characters of its text in NFC, half-open, and its tag."""
-
-    start: int
-    end: int
-    tag: str
+def tag_name(tag: str) -> str:
+    """Return the Korean name of a known tag, and any other tag as it is."""
+    return TAG_NAMES.get(tag, tag)
 
 
 @dataclass
 class NERExample:
     """A text and its entities. Where only one of the two ways to say them is there, the other is made from it.
 
-    The text comes to stand in NFC, and the entities' positions move along; spaces at their ends are trimmed.
-
-    Attributes:
-        text: The text; made from `label` where it is empty.
-        label: The tagged form, `<김환희:PER>가 왔다`. Read for entities where none are given.
-        entities: The entities by position, without overlaps.
-        id: The corpus's name for the sentence.
-
-    Raises:
-        CorpusFormatError: Entities overlap or are not in the text, or the tagged form is one of another text.
+    The text comes to stand in NFC, and the entities' positions move along; spaces at their ends are trimmed. Raises
+    `CorpusFormatError` if entities overlap or are not in the text, or if the tagged form is one of another text.
     """
 
-    text: str = ""
-    label: str | None = None
-    entities: tuple[Entity, ...] = ()
-    id: str = ""
+    text: str = ""  # made from `label` where it is empty
+    label: str | None = None  # the tagged form, `<김환희:PER>가 왔다`; read for entities where none are given
+    entities: tuple[Entity, ...] = ()  # by position
+    id: str = ""  # the corpus's name for the sentence
 
     def __post_init__(self) -> None:
-        spans: Sequence[Span] = [(entity.start, entity.end, entity.tag) for entity in self.entities]
-        if self.label is not None and not spans:
-            plain, spans = parse_spans(self.label.strip("\r\n"))
+        given = self.entities
+        if self.label is not None and not given:
+            plain, given = parse_tagged(self.label.strip("\r\n"))
             if self.text and (fault := describe_difference(self.text.strip("\r\n"), plain)):
                 raise CorpusFormatError(fault)
             self.text = plain
-        self.text, self.entities = _place(self.text, spans)
+        self.text, self.entities = _place(self.text, given)
         self.label = tagged(self.text, self.entities)
 
     @property
@@ -75,84 +61,11 @@ class NERExample:
         return self.text
 
 
-def tagged(text: str, entities: Iterable[Entity]) -> str:
-    """Return the tagged form, `<김환희:PER>가 왔다`, of a text and its entities, which stand in order.
-
-    `parse_tagged` gives both back unless a `<` in the text could begin an entity, or one in an entity is not closed.
-    """
-    parts: list[str] = []
-    place = 0
-    for entity in entities:
-        parts += text[place : entity.start], f"<{text[entity.start : entity.end]}:{entity.tag}>"
-        place = entity.end
-    return "".join((*parts, text[place:]))
-
-
-def tag_name(tag: str) -> str:
-    """Return the Korean name of a known tag, and any other tag as it is."""
-    return TAG_NAMES.get(tag, tag)
-
-
-def parse_tagged(label: str) -> tuple[str, tuple[Entity, ...]]:
-    """Return the text and the entities of a tagged form. Tags are in capitals; a `<` that begins no entity is text."""
-    text, spans = parse_spans(label)
-    return text, tuple(Entity(*span) for span in spans)
-
-
-def read_entities(path: Path, skip_bad_rows: bool = False, report: bool = True) -> Iterator[NERExample]:
-    """Yield the sentences of a file; its format is told by what it holds. See `formats` for which there are.
-
-    Args:
-        path: The file.
-        skip_bad_rows: Leave out rows that cannot be used, instead of refusing the file.
-        report: Whether to say in the log what was trimmed or left out.
-
-    Raises:
-        CorpusFormatError: The format is unknown, or rows cannot be used: names the first 10 by line, and counts them.
-            Rows before the first bad one have been yielded by then.
-    """
-    bad: list[str] = []
-    count = trimmed = 0
-    for sentence in find_reader(path)(path):
-        count += 1
-        try:
-            example = _build(sentence)
-        except CorpusFormatError as error:
-            bad.append(f"line {sentence.line}: {error}")
-            continue
-        trimmed += sum(len(sentence.text[start:end].strip()) < end - start for start, end, _ in sentence.spans)
-        if skip_bad_rows or not bad:
-            yield example
-    if not count or len(bad) == count or (bad and not skip_bad_rows):
-        raise CorpusFormatError(_describe_bad(path, bad, count))
-    if report and trimmed:
-        logger.info("%s: %d entities began or ended with spaces, which were trimmed", path.name, trimmed)
-    if report and bad:
-        logger.warning("%s: %d of %d rows left out: %s", path.name, len(bad), count, "; ".join(bad[:3]))
-
-
-def _build(sentence: Sentence) -> NERExample:
-    if sentence.problem or not sentence.text.strip():
-        raise CorpusFormatError(sentence.problem or "no text")
-    return NERExample(sentence.text, entities=tuple(Entity(*span) for span in sentence.spans), id=sentence.id)
-
-
-def _describe_bad(path: Path, bad: Sequence[str], count: int) -> str:
-    if not count:
-        return f"{path} holds no sentence"
-    more = f"\n  ... and {len(bad) - SHOWN_ROWS:,} more" if len(bad) > SHOWN_ROWS else ""
-    lines = "".join(f"\n  {line}" for line in bad[:SHOWN_ROWS])
-    return (
-        f"{path}: {len(bad):,} of {count:,} rows cannot be used:{lines}{more}\nPut them right, or leave them out with "
-        "--skip_bad_rows, in Python skip_bad_rows=True."
-    )
-
-
-def _place(text: str, spans: Sequence[Span]) -> tuple[str, tuple[Entity, ...]]:
+def _place(text: str, entities: Sequence[Entity]) -> tuple[str, tuple[Entity, ...]]:
     """Return a text in NFC and its entities there: moved along, trimmed, in order, each once."""
     composed, places = compose(text)
     found: set[tuple[int, int, str]] = set()
-    for start, end, tag in spans:
+    for start, end, tag in ((e.start, e.end, e.tag) for e in entities):
         if not (isinstance(start, int) and isinstance(end, int) and isinstance(tag, str) and tag.strip()):
             raise CorpusFormatError(f"expected start, end and one tag of an entity, got {start!r}, {end!r}, {tag!r}")
         if not 0 <= start < end <= len(text):
@@ -164,36 +77,67 @@ def _place(text: str, spans: Sequence[Span]) -> tuple[str, tuple[Entity, ...]]:
             raise CorpusFormatError(f"entity {start}..{end} {tag} holds only spaces")
         start += len(surface) - len(surface.lstrip())
         found.add((start, start + len(surface.strip()), tag.strip()))
-    entities = tuple(Entity(*span) for span in sorted(found))
-    for first, second in pairwise(entities):
+    placed = tuple(Entity(*span) for span in sorted(found))
+    for first, second in pairwise(placed):
         if second.start < first.end:
             shown = " and ".join(f"{composed[e.start : e.end]!r} {e.start}..{e.end} {e.tag}" for e in (first, second))
             raise CorpusFormatError(f"entities overlap: {shown}")
-    return composed, entities
+    return composed, placed
+
+
+def read_entities(path: Path, skip_bad_rows: bool = False, report: bool = True) -> Iterator[NERExample]:
+    """Yield the sentences of a file in any of `formats`; `report` says in the log what was trimmed or left out.
+
+    Raises:
+        CorpusFormatError: The format is unknown, or rows cannot be used and are not to be skipped: counts them, and
+            names the first 10 by line. Rows before the first bad one have been yielded by then.
+    """
+    bad: list[str] = []
+    count = trimmed = 0
+    for sentence in find_reader(path)(path):
+        count += 1
+        try:
+            if sentence.problem or not sentence.text.strip():
+                raise CorpusFormatError(sentence.problem or "no text")
+            example = NERExample(sentence.text, entities=tuple(sentence.entities), id=sentence.id)
+        except CorpusFormatError as error:
+            bad.append(f"line {sentence.line}: {error}")
+            continue
+        trimmed += sum(len(sentence.text[e.start : e.end].strip()) < e.end - e.start for e in sentence.entities)
+        if skip_bad_rows or not bad:
+            yield example
+    if not count:
+        raise CorpusFormatError(f"{path} holds no sentence")
+    if len(bad) == count or (bad and not skip_bad_rows):
+        lines = "".join(f"\n  {line}" for line in bad[:SHOWN_ROWS])
+        more = f"\n  ... and {len(bad) - SHOWN_ROWS:,} more" if len(bad) > SHOWN_ROWS else ""
+        raise CorpusFormatError(
+            f"{path}: {len(bad):,} of {count:,} rows cannot be used:{lines}{more}\nPut them right, or leave them out "
+            "with --skip_bad_rows, in Python skip_bad_rows=True."
+        )
+    if report and trimmed:
+        logger.info("%s: %d entities began or ended with spaces, which were trimmed", path.name, trimmed)
+    if report and bad:
+        logger.warning("%s: %d of %d rows left out: %s", path.name, len(bad), count, "; ".join(bad[:3]))
 
 
 class NERCorpus(Corpus[NERExample]):
     """The book's corpus, and the one of own files: `NERCorpus(args)`, or `NERCorpus({"train": "my_entities.csv"})`.
 
-    The tags are those of the train file, in the order in which they first stand there.
-
-    Args:
-        args: Settings that name the corpus's folder; or own files by split.
-        skip_bad_rows: Leave out rows that cannot be used, instead of refusing the file; as `args` says by default.
+    The tags are those of the train file, in the order in which they first stand there. `skip_bad_rows` leaves out rows
+    that cannot be used, instead of refusing the file; by default it is as `args` says.
     """
 
     files: Mapping[str, Files] = {"train": "train.txt", "val": "val.txt", "test": "test.txt"}
-    tags: Sequence[str] = ()
-    """The tags in the order of the labels. Set once they are found; fixed where a class names them."""
-
+    tags: Sequence[str] = ()  # in the order of the labels; set once they are found, fixed where a class names them
     can_skip_rows = True
 
     def __init__(self, args: Any = None, skip_bad_rows: bool | None = None):
-        super().__init__(args if isinstance(args, Mapping) else None)
-        if "train" in (args if isinstance(args, Mapping) else ()):
-            # tags of its own, and no published split is a test of them
+        own = args if isinstance(args, Mapping) else {}
+        super().__init__(own)
+        if "train" in own:  # tags of its own, and no published split is a test of them
             self.tags = ()
-            self.files = {mode: path for mode, path in self.files.items() if mode in args}
+            self.files = {mode: path for mode, path in self.files.items() if mode in own}
         self.skip_bad_rows = bool(getattr(args, "skip_bad_rows", False)) if skip_bad_rows is None else skip_bad_rows
         self.folder = corpus_folder(args) if hasattr(args, "downstream_corpus_name") else None
         self.reported: set[Path] = set()  # a file is read several times; what is to be said of it is said once
@@ -222,12 +166,7 @@ class NERCorpus(Corpus[NERExample]):
         return super().iterate_examples(data_root_path, mode)
 
     def find_tags(self, data_root_path: str | Path) -> list[str]:
-        """Return the tags, read from the train file unless they are known.
-
-        Raises:
-            CorpusFormatError: The train file holds no entity.
-            CorpusMissingError: There is no train file.
-        """
+        """Return the tags, read from the train file unless they are known; it must be there and hold an entity."""
         if not self.tags:
             logger.info("processing NER tag dictionary...")
             paths = self.paths(data_root_path, "train")
@@ -238,11 +177,7 @@ class NERCorpus(Corpus[NERExample]):
         return list(self.tags)
 
     def get_labels(self) -> list[str]:
-        """Return the labels in the order of the model's outputs: O, B- of every tag, I- of every tag.
-
-        Raises:
-            ArgumentError: The tags are not known, and neither is the folder of the train file.
-        """
+        """Return the labels in the order of the model's outputs: O, B- of every tag, I- of every tag."""
         if not self.tags and self.folder is None and not Path(str(self.files["train"])).is_absolute():
             raise ArgumentError(
                 "the labels come from the train file, and it is not known where that is: make the corpus with "

@@ -18,46 +18,29 @@ from ratsnlp.nlpbook.ner.tokenization import JosaSplitter, cut_windows, label_te
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-OVERLAP = 4
-"""Windows of a text that is longer than a model takes overlap by one part in so many."""
+OVERLAP = 4  # windows of a text that is longer than a model takes overlap by one part in so many
 
 
 @dataclass(kw_only=True)
 class NERFeatures(Features):
-    """The numbers of one sentence, or of one window of a longer text.
+    """The numbers of one sentence, or of one window of a longer text."""
 
-    Attributes:
-        label_ids: The label of each token, in the corpus's order; -100 where there is none.
-        window: The number of the stored row, by which validation finds its sentence; None in training.
-    """
-
-    label_ids: list[int]
-    window: int | None = None
+    label_ids: list[int]  # the label of each token, in the corpus's order; -100 where there is none
+    window: int | None = None  # the stored row, by which validation finds its sentence; None in training
 
 
 @dataclass(frozen=True)
 class SentenceLayout:
-    """Where a tokenizer puts its special tokens around a text.
+    """The ids that a tokenizer puts around a text, and how a text is cut into windows."""
 
-    Attributes:
-        before: Ids before the text, `[CLS]` for BERT.
-        after: Ids after it, `[SEP]` for BERT.
-        room: Tokens of a text in one window.
-        stride: By how many of them the next window of a long text starts later.
-    """
-
-    before: np.ndarray
-    after: np.ndarray
-    room: int
-    stride: int
+    before: np.ndarray  # `[CLS]` for BERT
+    after: np.ndarray  # `[SEP]` for BERT
+    room: int  # tokens of a text in one window
+    stride: int  # by how many of them the next window of a long text starts later
 
     @classmethod
     def of(cls, tokenizer: "PreTrainedTokenizerBase", max_seq_length: int) -> "SentenceLayout":
-        """Return the layout of a tokenizer for rows of at most `max_seq_length` tokens.
-
-        Raises:
-            ArgumentError: Special tokens leave no room.
-        """
+        """Return a tokenizer's layout for rows of at most `max_seq_length` tokens, in which there must be some room."""
         backend = tokenizer.backend_tokenizer
         backend.no_padding()
         backend.no_truncation()
@@ -67,7 +50,7 @@ class SentenceLayout:
         before, after = (np.array(part, np.int32) for part in (encoding.ids[:first], encoding.ids[last + 1 :]))
         room = max_seq_length - len(before) - len(after)
         if room < 1:
-            raise ArgumentError(f"max_seq_length {max_seq_length} leaves no room beside the special tokens; raise it")
+            raise ArgumentError(f"max_seq_length {max_seq_length} leaves no room next to the special tokens; raise it")
         return cls(before, after, room, max(1, room - room // OVERLAP))
 
     def wrap(self, values: np.ndarray, outside: Any = None) -> np.ndarray:
@@ -89,7 +72,7 @@ class NERDataset(FeatureDataset[NERExample, NERFeatures]):
     cuts_texts = False
 
     def __init__(self, args: NERTrainArguments, tokenizer: Any, corpus: Any, mode: str = "train"):
-        # settings of another task, or of somebody's own, may not have it
+        # settings of another task, or of somebody's own, may lack josa_split
         self.splitter = JosaSplitter(tokenizer) if getattr(args, "josa_split", True) else None
         if self.splitter and not self.splitter.usable:
             logger.info("%s has no pieces that can be split before a josa", type(tokenizer).__name__)
@@ -98,7 +81,7 @@ class NERDataset(FeatureDataset[NERExample, NERFeatures]):
         super().__init__(args, tokenizer, corpus, mode)
 
     def identity(self) -> list[str]:
-        """Return the settings, beside tokenizer and corpus file, that decide the numbers."""
+        """Return the settings, next to tokenizer and corpus file, that decide the numbers."""
         return [*super().identity(), f"josa split: {self.splitter is not None}"]
 
     def convert_examples(self, examples: Sequence[NERExample]) -> Chunk:
@@ -108,18 +91,14 @@ class NERDataset(FeatureDataset[NERExample, NERFeatures]):
         labels = label_texts(texts, [example.entities for example in examples], number)
         windows = cut_windows(list(map(len, texts)), self.layout.room, self.layout.stride)
         ids = [self.layout.wrap(texts[i].ids[start:end]) for i, start, end in windows]
-        return Chunk(
-            np.fromiter(map(len, ids), np.int64, len(ids)),
-            {
-                "input_ids": np.concatenate(ids),
-                "label_ids": np.concatenate([self.layout.wrap(labels[i][a:b], IGNORE_INDEX) for i, a, b in windows]),
-                "characters": np.concatenate([self.layout.wrap(texts[i].characters[a:b], -1) for i, a, b in windows]),
-            },
-            {
-                "example": np.array([self.converted + i for i, _, _ in windows], np.int32),
-                "first_token": np.array([start for _, start, _ in windows], np.int32),
-            },
-        )
+        tokens = {
+            "input_ids": np.concatenate(ids),
+            "label_ids": np.concatenate([self.layout.wrap(labels[i][a:b], IGNORE_INDEX) for i, a, b in windows]),
+            "characters": np.concatenate([self.layout.wrap(texts[i].characters[a:b], -1) for i, a, b in windows]),
+        }
+        example, first_token = np.array([(self.converted + i, start) for i, start, _ in windows], np.int32).T
+        lengths = np.array(list(map(len, ids)), np.int64)
+        return Chunk(lengths, tokens, {"example": example, "first_token": first_token})
 
     def read_row(self, row: int) -> NERFeatures:
         """Return a stored window as features."""

@@ -8,9 +8,7 @@ from ratsnlp.nlpbook.errors import ArgumentError
 
 BEGINS, CONTINUES, ENDS = frozenset("BSU"), frozenset("IEL"), frozenset("ESLU")
 """First letters of labels, in IOB1, IOB2, BIOES and BILOU together."""
-
-CHUNK = 256
-"""Texts decoded at a time, of similar length."""
+CHUNK = 256  # texts decoded at a time, of similar length
 
 
 def group_tags(labels: Iterable[str]) -> list[tuple[int, int, str]]:
@@ -45,14 +43,9 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 class LegalDecoder:
     """Chooses the most probable sequence of labels in which `I-X` stands only after `B-X` or `I-X`.
 
-    Labels that are neither `O` nor `B-X` nor `I-X` (`[CLS]` and its like in models of ratsnlp 1) are never chosen.
-    Where the labels hold no `B-X` for an `I-X`, that `I-X` may stand anywhere.
-
-    Args:
-        labels: The model's K labels, in the order of its outputs.
-
-    Raises:
-        ArgumentError: No label is of the form `B-X` or `I-X`.
+    `labels` are the model's K, in the order of its outputs. Those that are neither `O` nor `B-X` nor `I-X` (`[CLS]` and
+    its like in models of ratsnlp 1) are never chosen; one at least must be. An `I-X` without a `B-X` among them may
+    stand anywhere.
     """
 
     def __init__(self, labels: Sequence[str]):
@@ -63,6 +56,7 @@ class LegalDecoder:
                 f"the model's labels say no entities: {', '.join(self.labels[:10]) or 'there are none'}. Expected O "
                 "and labels like B-PS and I-PS; use a model fine-tuned for entities, or put its label names right."
             )
+        self.tags = list(dict.fromkeys(labels[i][2:] for i in shaped))
         number = {label: i for i, label in enumerate(labels)}
         inside = [i for i in shaped if labels[i][0] == "I" and f"B-{labels[i][2:]}" in number]
         self.inside = np.array(inside, np.intp)
@@ -74,13 +68,8 @@ class LegalDecoder:
     ) -> list[np.ndarray]:
         """Return the number of each token's label, `(T_i,)` int32 for each text.
 
-        Args:
-            logits: `(B, T, K)`, or one `(T_i, K)` a text. Logits and log-probabilities give the same.
-            lengths: How many tokens of each text count; all by default.
-            legal: Whether the sequence must be legal; if not, each token's most probable label is taken.
-
-        Raises:
-            ArgumentError: The last dimension is not K.
+        `logits` (or log-probabilities) are `(B, T, K)`, of which the first `lengths` tokens count, or one `(T_i, K)` a
+        text. Without `legal`, each token's most probable label is taken.
         """
         counts = [len(row) for row in logits] if lengths is None else list(lengths)
         texts = [np.asarray(row, np.float32)[:count] for row, count in zip(logits, counts, strict=True)]
@@ -94,11 +83,9 @@ class LegalDecoder:
             for row, text in enumerate(part):
                 scores[row, : counts[text]] = texts[text]
             scores[:, :, self.never] = -np.inf
-            sizes = np.array([counts[text] for text in part])
-            paths = self._search(scores, sizes) if legal else scores.argmax(-1)
-            decoded.update(
-                (text, path[: counts[text]].astype(np.int32)) for text, path in zip(part, paths, strict=True)
-            )
+            paths = self._search(scores, np.array([counts[text] for text in part])) if legal else scores.argmax(-1)
+            for text, path in zip(part, paths, strict=True):
+                decoded[text] = path[: counts[text]].astype(np.int32)
         return [decoded[i] for i in range(len(texts))]
 
     def _search(self, scores: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -132,14 +119,11 @@ class LegalDecoder:
     ) -> list[tuple[int, int, str, float]]:
         """Return the entities of one text as `(start, end, tag, probability)`, start and end in characters, half-open.
 
-        Args:
-            label_numbers: `(T,)`. An `I-X` that continues no X begins an entity.
-            characters: Where each token begins and ends, `(T, 2)`.
-            log_probs: `(T, K)`, see `log_softmax`. An entity's probability is the product of what its tokens' labels
-                have; 1 without this.
+        An `I-X` among the `label_numbers`, `(T,)`, that continues no X begins an entity. `characters` say where tokens
+        begin and end, `(T, 2)`. A probability is the product over the entity's tokens of what `log_probs`, `(T, K)`,
+        say of their labels; 1 without them.
         """
-        numbers = label_numbers.tolist()
-        places = characters.tolist()
+        numbers, places = label_numbers.tolist(), characters.tolist()
         sure = [0.0] * len(numbers) if log_probs is None else log_probs[np.arange(len(numbers)), numbers].tolist()
         return [
             (places[first][0], places[end - 1][1], tag, float(np.exp(sum(sure[first:end]))))

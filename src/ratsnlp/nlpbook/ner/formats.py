@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,68 +16,84 @@ from ratsnlp.nlpbook.tables.columns import TEXT_NAMES
 from ratsnlp.nlpbook.tables.reading import ZIP, Table, find_encoding, find_workbook_fault, read_workbook
 from ratsnlp.nlpbook.texts import shorten
 
-SEPARATOR = "\u241e"
-"""Stands between a text and its tagged form in the book's files."""
-
+SEPARATOR = "\u241e"  # stands between a text and its tagged form in the book's files
+LOOKED_AT = 1000  # lines by which the format is recognised
+# names of columns and keys, in the order in which they are looked for
 TAGGED = ("tagged", "tagged_text", "태깅", "개체명")
 SPANS = ("entities", "spans", "개체")
-"""Names of columns and keys, in the order in which they are looked for."""
 
 INLINE = re.compile(r"<((?:[^<>]|<[^<>:]*>)+):([A-Z][A-Z0-9_]*)>")
 LABEL = re.compile(r"O|[BIESLU]-\S+")
 SUFFIXED = re.compile(r"(\S+)_([BI])")
 JSON = re.compile(r'\s*(\[\s*[{\]]|\{\s*["}])')
-LOOKED_AT = 1000
-"""Lines from which the format is told."""
-
 FORMATS = (
     f"lines 'text{SEPARATOR}tagged' with entities as <김환희:PER>; KLUE-NER's lines 'character<TAB>label'; CoNLL "
     "columns 'token ... label'; JSON of doccano or Label Studio; or a table (CSV, TSV, XLSX) with a column tagged, or "
     "with columns text and entities, which holds [[start, end, tag], ...]"
 )
 
-Span = tuple[Any, Any, Any]
-"""Start and end in characters, half-open, and the tag: as a file has them, not checked yet."""
+
+@dataclass(frozen=True)
+class Entity:
+    """An entity: where it starts and ends in the characters of its text in NFC, half-open, and its tag."""
+
+    start: int
+    end: int
+    tag: str
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A text with its entities as a file holds them: not in NFC and not checked yet.
+    """A text with its entities as a file holds them: not in NFC and not checked yet."""
 
-    `line` is where it begins. `problem` says why it cannot be used, and is empty for a good one.
-    """
-
-    line: int
+    line: int  # where it begins
     text: str = ""
-    spans: Sequence[Span] = ()
+    entities: Sequence[Entity] = ()
     id: str = ""
-    problem: str = ""
+    problem: str = ""  # why it cannot be used; empty for a good one
 
 
-def parse_tagged(tagged: str) -> tuple[str, list[tuple[int, int, str]]]:
-    """Return the text of a tagged form, `<김환희:PER>가 왔다`, and its entities as `(start, end, tag)`.
+def parse_tagged(label: str) -> tuple[str, tuple[Entity, ...]]:
+    """Return the text and the entities of a tagged form, `<김환희:PER>가 왔다`.
 
     Tags are written in capitals. A `<` that begins no entity is text, and so are pairs of `<` and `>` without a colon
     in an entity.
     """
+    text, *rest = INLINE.split(label)  # each entity gives its surface, its tag, and what is between it and the next
+    entities: list[Entity] = []
+    for surface, tag, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        entities.append(Entity(len(text), len(text) + len(surface), tag))
+        text += surface + after
+    return text, tuple(entities)
+
+
+def tagged(text: str, entities: Iterable[Entity]) -> str:
+    """Return the tagged form, `<김환희:PER>가 왔다`, of a text and its entities, which stand in order.
+
+    `parse_tagged` gives both back unless a `<` in the text could begin an entity, or one in an entity is not closed.
+    """
     parts: list[str] = []
-    spans: list[tuple[int, int, str]] = []
-    place = length = 0
-    for found in INLINE.finditer(tagged):
-        parts += tagged[place : found.start()], found[1]
-        start = length + found.start() - place
-        length = start + len(found[1])
-        spans.append((start, length, found[2]))
-        place = found.end()
-    return "".join((*parts, tagged[place:])), spans
+    place = 0
+    for entity in entities:
+        parts += text[place : entity.start], f"<{text[entity.start : entity.end]}:{entity.tag}>"
+        place = entity.end
+    return "".join((*parts, text[place:]))
+
+
+def describe_difference(text: str, plain: str) -> str:
+    """Return where a text and what its tagged form says without tags part; empty where they are the same in NFC."""
+    text, plain = unicodedata.normalize("NFC", text), unicodedata.normalize("NFC", plain)
+    if text == plain:
+        return ""
+    shared = next((i for i, (a, b) in enumerate(zip(text, plain, strict=False)) if a != b), min(len(text), len(plain)))
+    return (
+        f"the tagged form without its tags is not the text; from character {shared} on the text has "
+        f"{text[shared : shared + 20]!r}, the tagged form {plain[shared : shared + 20]!r}"
+    )
 
 
 def find_reader(path: Path) -> Callable[[Path], Iterator[Sentence]]:
-    """Return the function that reads a file, told from its first lines.
-
-    Raises:
-        CorpusFormatError: The file is empty, or text in no known encoding.
-    """
+    """Return the function that reads a file, chosen by its first lines; `CorpusFormatError` if there are none."""
     with path.open("rb") as file:
         opening = file.read(8)
     if opening.startswith(ZIP) or find_workbook_fault(path, opening):
@@ -94,12 +110,8 @@ def find_reader(path: Path) -> Callable[[Path], Iterator[Sentence]]:
     single = sum(len(unicodedata.normalize("NFC", cell)) == 1 for cell, _, tag in characters if LABEL.fullmatch(tag))
     if rows and single > 0.9 * len(rows):
         return _read_klue_ner
-    cells = map(_cells, rows)
-    return (
-        _read_conll
-        if 2 * sum(len(row) > 1 and bool(_label(row[-1])) for row in cells) > len(rows)
-        else _read_entity_table
-    )
+    labelled = sum(len(cells) > 1 and bool(_label(cells[-1])) for cells in map(_cells, rows))
+    return _read_conll if 2 * labelled > len(rows) else _read_entity_table
 
 
 def _read_klue_ner(path: Path) -> Iterator[Sentence]:
@@ -113,8 +125,8 @@ def _read_klue_ner(path: Path) -> Iterator[Sentence]:
     for block in _blocks(path):
         rows = [(number, *line.rpartition("\t")[::2]) for number, line in block if not line.startswith("##")]
         notes = [line for _, line in block if line.startswith("##")]
+        name = notes[-1].strip("# ").split("\t")[0] if notes else ""
         if rows:
-            name = notes[-1].strip("# ").split("\t")[0] if notes else ""
             yield _join(rows, "", "a character, a tab, and a label like B-PS", name)
 
 
@@ -124,40 +136,36 @@ def _read_tagged_lines(path: Path) -> Iterator[Sentence]:
     Source: https://ratsgo.github.io/nlpbook (its corpus is made from https://github.com/kmounlp/NER).
     """
     for number, line in _lines(path):
-        text, *tagged = line.split(SEPARATOR)
-        if len(tagged) == 1:
-            yield _inline(number, tagged[0].strip(), text.strip())
+        text, *forms = line.split(SEPARATOR)
+        if len(forms) == 1:
+            yield _inline(number, forms[0].strip(), text.strip())
         elif line.strip():
-            wrong = f"expected 'text{SEPARATOR}tagged', found {len(tagged)} signs U+241E in {shorten(line)}"
+            wrong = f"expected 'text{SEPARATOR}tagged', found {len(forms)} signs U+241E in {shorten(line)}"
             yield Sentence(number, problem=wrong)
 
 
 def _read_conll(path: Path) -> Iterator[Sentence]:
     """Yield the sentences of columns: the token first, its label last; a blank line or -DOCSTART- between sentences.
 
-    Columns are parted by tabs, or by spaces where there is no tab. Labels are IOB1, IOB2, BIOES, BILOU, or `PS_B` and
-    `-` as in Naver's challenge, whose first column counts tokens. An I- without a B- before it begins an entity.
+    Columns are separated by tabs, or by spaces where there is no tab. Labels are IOB1, IOB2, BIOES, BILOU, or `PS_B`
+    and `-` as in Naver's challenge, whose first column counts tokens. An I- without a B- before it begins an entity.
     **Tokens are joined by one space**: where the text had none between them, write KLUE's form or JSON instead.
     """
     for block in _blocks(path):
-        rows = [(number, _cells(line)) for number, line in block]
-        rows = [(number, cells) for number, cells in rows if not cells[0].startswith("#") or _label(cells[-1])]
-        counted = all(len(cells) > 2 and cells[0] == str(i) for i, (_, cells) in enumerate(rows, start=1))
-        tokens = [(n, cells[counted] if len(cells) > 1 else "", _label(cells[-1])) for n, cells in rows]
-        if rows:
+        rows = [(number, cells, _label(cells[-1])) for number, line in block for cells in [_cells(line)]]
+        rows = [(number, cells, label) for number, cells, label in rows if label or not cells[0].startswith("#")]
+        counted = all(len(cells) > 2 and cells[0] == str(i) for i, (_, cells, _) in enumerate(rows, start=1))
+        tokens = [(number, cells[counted] if len(cells) > 1 else "", label) for number, cells, label in rows]
+        if tokens:
             yield _join(tokens, " ", "a token and, in the last column, a label like B-PS")
 
 
 def _read_entity_json(path: Path) -> Iterator[Sentence]:
-    """Yield the sentences of a JSON list, or of one JSON object a line: doccano, Label Studio, tokens with labels.
+    """Yield the sentences of a JSON list, or of one JSON object a line. Positions count characters as in the file.
 
     doccano: `text`, and `label` or `labels` as `[[start, end, tag], ...]`, or `entities` with `start_offset`,
     `end_offset`, `label`. Label Studio: `data` and `annotations` or `completions`, of which the first that was not
-    cancelled counts. Hub rows: `tokens` and `ner_tags` as names. Or the keys that columns of tables have. Positions
-    count the characters of the text as it stands in the file.
-
-    Raises:
-        CorpusFormatError: A list breaks off; names the line.
+    cancelled counts. Hub rows: `tokens` and `ner_tags` as names. Or the keys that columns of tables have.
     """
     text = "\n".join(line for _, line in _lines(path))
     if text.lstrip().startswith("["):
@@ -175,41 +183,34 @@ def _read_entity_json(path: Path) -> Iterator[Sentence]:
 
 
 def _read_entity_table(path: Path) -> Iterator[Sentence]:
-    """Yield the rows of a table with a column of tagged texts, or with a text and its spans as JSON.
-
-    Raises:
-        CorpusFormatError: The table has no such columns; or it has spans, but its text is in separate jamo (NFD), so
-            that what they count is not certain.
-    """
+    """Yield the rows of a table with a column of tagged texts, or with a text (in NFC) and its spans as JSON."""
     table = Table(path)
     names = [name.casefold() for name in table.names]
-    tagged, text, spans = (
+    form, text, spans = (
         next((names.index(name) for name in known if name in names), -1) for known in (TAGGED, TEXT_NAMES, SPANS)
     )
-    if tagged < 0 and min(text, spans) < 0:
+    if form < 0 and min(text, spans) < 0:
         raise CorpusFormatError(
             f"{path}: no tagged texts found: {table.layout}, its first line is {shorten(', '.join(table.names))}. "
             f"Expected {FORMATS}."
         )
-    if tagged < 0 and not _is_composed(table):
-        raise CorpusFormatError(
-            f"{path} holds Hangul in separate jamo (NFD, as files from macOS do), so it is not certain what column "
-            f"{table.names[spans]} counts. Save the text in NFC, or tag it inline in a column 'tagged'."
-        )
+    if form < 0:
+        if table.layout.kind == "workbook":
+            pieces: Iterable[str] = (str(cell) for _, values in read_workbook(path) for cell in values)
+        else:
+            pieces = [path.read_text(table.layout.encoding)]
+        if not all(unicodedata.is_normalized("NFC", piece) for piece in pieces):
+            raise CorpusFormatError(
+                f"{path} holds Hangul in separate jamo (NFD, as files from macOS do), so it is not certain what column "
+                f"{table.names[spans]} counts. Save the text in NFC, or tag it inline in a column 'tagged'."
+            )
     for row in table.rows():
         if row.problem:
             yield Sentence(row.line, problem=row.problem)
-        elif tagged >= 0:
-            yield _inline(row.line, row.cells[tagged], row.cells[text] if text >= 0 else None)
+        elif form >= 0:
+            yield _inline(row.line, row.cells[form], row.cells[text] if text >= 0 else None)
         else:
             yield _with_spans(row.line, row.cells[text], row.cells[spans] or "[]")
-
-
-def _is_composed(table: Table) -> bool:
-    if table.layout.kind == "workbook":
-        cells: Iterable[str] = (str(cell) for _, values in read_workbook(table.path) for cell in values)
-        return all(unicodedata.is_normalized("NFC", cell) for cell in cells)
-    return unicodedata.is_normalized("NFC", table.path.read_text(table.layout.encoding))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -219,15 +220,9 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _blocks(path: Path) -> Iterator[list[tuple[int, str]]]:
-    block: list[tuple[int, str]] = []
-    for number, line in _lines(path):
-        if line.strip() and not line.startswith("-DOCSTART-"):
-            block.append((number, line))
-        elif block:
-            yield block
-            block = []
-    if block:
-        yield block
+    for between, rows in groupby(_lines(path), lambda row: not row[1].strip() or row[1].startswith("-DOCSTART-")):
+        if not between:
+            yield list(rows)
 
 
 def _cells(line: str) -> list[str]:
@@ -236,11 +231,9 @@ def _cells(line: str) -> list[str]:
 
 def _label(cell: str) -> str:
     """Return a label as `B-PS`; empty where the cell holds none."""
-    if cell == "-":
-        return "O"
     if found := SUFFIXED.fullmatch(cell):
         return f"{found[2]}-{found[1]}"
-    return cell if LABEL.fullmatch(cell) else ""
+    return "O" if cell == "-" else cell if LABEL.fullmatch(cell) else ""
 
 
 def _join(rows: Sequence[tuple[int, str, str]], gap: str, expected: str, name: str = "") -> Sentence:
@@ -252,26 +245,14 @@ def _join(rows: Sequence[tuple[int, str, str]], gap: str, expected: str, name: s
             return Sentence(line, problem=f"expected {expected}, got {shorten(f'{token} {label}'.strip())}")
         places.append((place, place + len(token)))
         place += len(token) + len(gap)
-    spans = [(places[first][0], places[end - 1][1], tag) for first, end, tag in group_tags(row[2] for row in rows)]
-    return Sentence(rows[0][0], gap.join(row[1] for row in rows), spans, name)
+    grouped = group_tags(row[2] for row in rows)
+    entities = [Entity(places[first][0], places[end - 1][1], tag) for first, end, tag in grouped]
+    return Sentence(rows[0][0], gap.join(row[1] for row in rows), entities, name)
 
 
-def _inline(line: int, tagged: str, text: str | None = None) -> Sentence:
-    plain, spans = parse_tagged(tagged)
-    fault = "" if text is None else describe_difference(text, plain)
-    return Sentence(line, plain, spans, problem=fault)
-
-
-def describe_difference(text: str, plain: str) -> str:
-    """Say where a text and what its tagged form says without tags part; empty where they are the same in NFC."""
-    text, plain = unicodedata.normalize("NFC", text), unicodedata.normalize("NFC", plain)
-    if text == plain:
-        return ""
-    shared = next((i for i, (a, b) in enumerate(zip(text, plain, strict=False)) if a != b), min(len(text), len(plain)))
-    return (
-        f"the tagged form without its tags is not the text; from character {shared} on the text has "
-        f"{text[shared : shared + 20]!r}, the tagged form {plain[shared : shared + 20]!r}"
-    )
+def _inline(line: int, label: str, text: str | None = None) -> Sentence:
+    plain, entities = parse_tagged(label)
+    return Sentence(line, plain, entities, problem="" if text is None else describe_difference(text, plain))
 
 
 def _from_object(line: int, item: Any) -> Sentence:
@@ -279,7 +260,7 @@ def _from_object(line: int, item: Any) -> Sentence:
         return Sentence(line, problem=f"expected a JSON object, got {shorten(item)}")
     named = {str(key).casefold(): value for key, value in item.items()}
     name = str(named.get("id") or named.get("guid") or "")
-    tokens, labels = named.get("tokens"), named.get("ner_tags")
+    tokens, labels, data = (named.get(key) for key in ("tokens", "ner_tags", "data"))
     if isinstance(tokens, list) and isinstance(labels, list):
         if len(tokens) != len(labels) or not all(isinstance(label, str) for label in labels):
             wrong = f"expected one label for each of {len(tokens)} tokens, as names like B-PS, got {shorten(labels)}"
@@ -287,25 +268,22 @@ def _from_object(line: int, item: Any) -> Sentence:
         gap = "" if all(len(str(token)) == 1 for token in tokens) else " "
         rows = [(line, str(token), label) for token, label in zip(tokens, labels, strict=True)]
         return _join(rows, gap, "a token and a label like B-PS", name) if rows else Sentence(line, id=name)
-    if isinstance(named.get("data"), Mapping):
-        return _from_label_studio(line, named, name)
+    if isinstance(data, Mapping):
+        done = _mappings(named.get("annotations") or named.get("completions"))
+        done = [annotation for annotation in done if not annotation.get("was_cancelled")]
+        if not done:
+            return Sentence(line, problem="no annotation yet, so its entities are not known")
+        values = _mappings([result.get("value") for result in _mappings(done[0].get("result"))])
+        texts = [value for value in data.values() if isinstance(value, str)]
+        text = data.get("text", texts[0] if len(texts) == 1 else None)
+        return _with_spans(line, text, [value for value in values if "labels" in value], name)
     text = next((named[key] for key in TEXT_NAMES if key in named), None)
-    tagged = next((named[key] for key in TAGGED if isinstance(named.get(key), str)), None)
-    if tagged is not None:
-        return _inline(line, tagged, text)
-    spans = next((named[key] for key in (*SPANS, "labels", "label") if key in named), None)
-    return _with_spans(line, text, spans, name)
-
-
-def _from_label_studio(line: int, named: Mapping[str, Any], name: str) -> Sentence:
-    data = named["data"]
-    texts = [value for value in data.values() if isinstance(value, str)]
-    done = [d for d in _mappings(named.get("annotations") or named.get("completions")) if not d.get("was_cancelled")]
-    if not done:
-        return Sentence(line, problem="no annotation yet, so its entities are not known")
-    values = _mappings([result.get("value") for result in _mappings(done[0].get("result"))])
-    spans = [value for value in values if "labels" in value]
-    return _with_spans(line, data.get("text", texts[0] if len(texts) == 1 else None), spans, name)
+    form = next((named[key] for key in TAGGED if isinstance(named.get(key), str)), None)
+    if form is not None:
+        return _inline(line, form, text)
+    return _with_spans(
+        line, text, next((named[key] for key in (*SPANS, "labels", "label") if key in named), None), name
+    )
 
 
 def _mappings(items: Any) -> list[Mapping[str, Any]]:
@@ -320,12 +298,13 @@ def _with_spans(line: int, text: Any, spans: Any, name: str = "") -> Sentence:
             return Sentence(line, problem=f"expected spans as JSON, [[start, end, tag], ...], got {shorten(spans)}")
     if not isinstance(text, str) or not isinstance(spans, list):
         return Sentence(line, problem=f"expected a text and a list of spans, got {shorten(text)} and {shorten(spans)}")
-    return Sentence(line, text, [_as_span(span) for span in spans], name)
+    return Sentence(line, text, [_as_entity(span) for span in spans], name)
 
 
-def _as_span(span: Any) -> Span:
+def _as_entity(span: Any) -> Entity:
+    parts: Any = span if isinstance(span, list) and len(span) == 3 else (None, None, span)
     if isinstance(span, Mapping):
-        start, end = (span.get(name, span.get(f"{name}_offset")) for name in ("start", "end"))
         tag = next((span[key] for key in ("labels", "label", "tag", "type") if key in span), None)
-        return start, end, tag[0] if isinstance(tag, list) and len(tag) == 1 else tag
-    return (span[0], span[1], span[2]) if isinstance(span, list) and len(span) == 3 else (None, None, span)
+        tag = tag[0] if isinstance(tag, list) and len(tag) == 1 else tag
+        parts = (*(span.get(key, span.get(f"{key}_offset")) for key in ("start", "end")), tag)
+    return Entity(*parts)

@@ -6,11 +6,12 @@ Entities are `Entity`, or tuples that begin `(start, end, tag)`, as decoders giv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from ratsnlp.nlpbook.ner.corpus import Entity
+from ratsnlp.nlpbook.ner.formats import Entity
 
 Entities = Iterable[Entity | tuple[Any, ...]]
 
@@ -19,49 +20,36 @@ def _as_entities(found: Entities) -> list[Entity]:
     return [e if isinstance(e, Entity) else Entity(int(e[0]), int(e[1]), str(e[2])) for e in found]
 
 
+def _place(tag: str, tags: Sequence[str]) -> int:
+    if tag not in tags:
+        raise ValueError(f"tag {tag!r} is not one of {', '.join(tags)}")
+    return tags.index(tag)
+
+
 def entity_counts(gold: Sequence[Entities], predicted: Sequence[Entities], tags: Sequence[str]) -> np.ndarray:
-    """Return how many entities are right, true and predicted, of each tag in each sentence: `(N, K, 3)` int64.
+    """Return how many entities are right, true and predicted, of each of K tags in each sentence: `(N, K, 3)` int64.
 
-    Right is what has the same start, end and tag as a true one (strict).
-
-    Args:
-        gold: The true entities of N sentences.
-        predicted: The predicted ones, sentence by sentence.
-        tags: The K tags; every tag that stands in either must be among them.
-
-    Raises:
-        ValueError: The sentences differ in number, or a tag is not among `tags`.
+    Right is what has the same start, end and tag as a true one (strict). Raises `ValueError` for a tag not in `tags`.
     """
-    place = {tag: i for i, tag in enumerate(tags)}
     counts = np.zeros((len(gold), len(tags), 3), np.int64)
     for row, true, said in zip(counts, gold, predicted, strict=True):
         known, given = set(_as_entities(true)), set(_as_entities(said))
         for column, found in enumerate((known & given, known, given)):
             for entity in found:
-                if entity.tag not in place:
-                    raise ValueError(f"tag {entity.tag!r} is not one of {', '.join(tags)}")
-                row[place[entity.tag], column] += 1
+                row[_place(entity.tag, tags), column] += 1
     return counts
 
 
 def entity_scores(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Return precision, recall and F1, in 0..100, from counts summed over sentences.
+    """Return precision, recall and F1, in 0..100, from counts summed over sentences, `(..., K, 3)`.
 
-    Args:
-        counts: `(..., K, 3)`, see `entity_counts`; leading dimensions are separate scores, such as resamples.
-
-    Returns:
-        `precision`, `recall`, `f1` by tag, `(..., K)`; and each as `micro_...` and `macro_...`, `(...)`. What has
-        nothing to count is 0. A tag that is neither true nor predicted does not count towards macro, as in seqeval.
+    They are `precision`, `recall`, `f1` by tag, `(..., K)`; and each as `micro_...` and `macro_...`, `(...)`. What has
+    nothing to count is 0. A tag that is neither true nor predicted does not count towards macro, as in seqeval.
     """
     right, true, said = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
     present = (true + said) > 0
     scores = {}
-    for name, found, whole in (
-        ("precision", right, said),
-        ("recall", right, true),
-        ("f1", 2 * right, true + said),
-    ):
+    for name, found, whole in (("precision", right, said), ("recall", right, true), ("f1", 2 * right, true + said)):
         scores[name] = 100 * found / np.maximum(whole, 1)
         scores[f"micro_{name}"] = 100 * found.sum(-1) / np.maximum(whole.sum(-1), 1)
         scores[f"macro_{name}"] = (scores[name] * present).sum(-1) / np.maximum(present.sum(-1), 1)
@@ -77,45 +65,29 @@ def klue_entity_f1(texts: Sequence[str], gold: Sequence[Entities], predicted: Se
     predictions that are legal BIO. Of its ways two are not followed, as they measure the tokeniser: it drops what lies
     beyond `max_seq_length`, and it guesses where unknown words stand.
     """
-    pairs = [
-        [_without_spaces(text, found) for found in (true, said)]
-        for text, true, said in zip(texts, gold, predicted, strict=True)
-    ]
-    tags = sorted({entity.tag for pair in pairs for found in pair for entity in found})
-    counts = entity_counts([true for true, _ in pairs], [said for _, said in pairs], tags)
-    return float(entity_scores(counts.sum(0))["macro_f1"])
+    true, said = ([_without_spaces(*each) for each in zip(texts, side, strict=True)] for side in (gold, predicted))
+    tags = sorted({entity.tag for found in (*true, *said) for entity in found})
+    return float(entity_scores(entity_counts(true, said, tags).sum(0))["macro_f1"])
 
 
 def klue_character_f1(
     texts: Sequence[str], gold: Sequence[Entities], predicted: Sequence[Entities], tags: Sequence[str]
 ) -> float:
-    """Return KLUE's character F1, in 0..100: macro over O and the B- and I- of every tag.
+    """Return KLUE's character F1, in 0..100: macro over O and the B- and I- of all K tags.
 
     Characters are those without spaces, and two more for each sentence, `[CLS]` and `[SEP]`, which are O and predicted
-    as O. A label that is neither true nor predicted counts as 100.
-
-    Args:
-        texts: The sentences.
-        gold: Their true entities.
-        predicted: Their predicted ones.
-        tags: All K tags; the labels are 2K + 1.
-
-    Raises:
-        ValueError: A tag is not among `tags`.
+    as O. A label that is neither true nor predicted counts as 100. Raises `ValueError` for a tag not in `tags`.
 
     Source: `klue_ner_char_macro_f1` of https://github.com/KLUE-benchmark/KLUE-baseline, whose docstring says that O is
     left out: it is not.
     """
-    place = {tag: i for i, tag in enumerate(tags)}
     size = 2 * len(tags) + 1
     confusion = np.zeros(size * size, np.int64)
-    for text, true, said in zip(texts, gold, predicted, strict=True):
+    for text, *sides in zip(texts, gold, predicted, strict=True):
         rows = [np.zeros(sum(not c.isspace() for c in text) + 2, np.intp) for _ in range(2)]
-        for labels, found in zip(rows, (true, said), strict=True):
+        for labels, found in zip(rows, sides, strict=True):
             for entity in _without_spaces(text, found):
-                if entity.tag not in place:
-                    raise ValueError(f"tag {entity.tag!r} is not one of {', '.join(tags)}")
-                labels[entity.start : entity.end] = 2 * place[entity.tag] + 2
+                labels[entity.start : entity.end] = 2 * _place(entity.tag, tags) + 2
                 labels[entity.start] -= 1
         confusion += np.bincount(rows[0] * size + rows[1], minlength=size * size)
     table = confusion.reshape(size, size)
@@ -143,7 +115,8 @@ class Difference:
 
 def _pair(gold: Entities, predicted: Entities) -> list[tuple[Entity | None, Entity | None]]:
     """Return true entities with predicted ones, each at most once: same span first, then same tag, then most shared."""
-    true, said = sorted(set(_as_entities(gold)), key=_order), sorted(set(_as_entities(predicted)), key=_order)
+    order = attrgetter("start", "end", "tag")
+    true, said = (sorted(set(_as_entities(found)), key=order) for found in (gold, predicted))
     near = [(g, p) for g in true for p in said if g.start < p.end and p.start < g.end]
     near.sort(
         key=lambda pair: (
@@ -152,20 +125,14 @@ def _pair(gold: Entities, predicted: Entities) -> list[tuple[Entity | None, Enti
             max(pair[0].start, pair[1].start) - min(pair[0].end, pair[1].end),
         )
     )
-    pairs: list[tuple[Entity | None, Entity | None]] = []
-    free_true, free_said = set(true), set(said)
+    partner: dict[Entity, Entity] = {}
+    free = set(said)
     for g, p in near:
-        if g in free_true and p in free_said:
-            pairs.append((g, p))
-            free_true.remove(g)
-            free_said.remove(p)
-    pairs += [(g, None) for g in true if g in free_true]
-    pairs += [(None, p) for p in said if p in free_said]
-    return sorted(pairs, key=lambda pair: _order(pair[0] or pair[1] or Entity(0, 0, "")))
-
-
-def _order(entity: Entity) -> tuple[int, int, str]:
-    return entity.start, entity.end, entity.tag
+        if g not in partner and p in free:
+            partner[g] = p
+            free.remove(p)
+    pairs = [*((g, partner.get(g)) for g in true), *((None, p) for p in said if p in free)]
+    return sorted(pairs, key=lambda pair: order(pair[0] or pair[1]))
 
 
 def compare_spans(gold: Entities, predicted: Entities) -> list[Difference]:
@@ -189,17 +156,11 @@ def tag_confusion(gold: Sequence[Entities], predicted: Sequence[Entities], tags:
     """Return how often entities of each true tag (row) were predicted as each tag (column): `(K + 1, K + 1)` int64.
 
     The last row and column stand for none: invented and missed entities. Entities need only overlap, as in
-    `compare_spans`, so the diagonal also holds those of a wrong length.
-
-    Raises:
-        ValueError: A tag is not among `tags`.
+    `compare_spans`, so the diagonal also holds those of a wrong length. Raises `ValueError` for a tag not in `tags`.
     """
-    place = {tag: i for i, tag in enumerate(tags)}
     confusion = np.zeros((len(tags) + 1, len(tags) + 1), np.int64)
     for true, said in zip(gold, predicted, strict=True):
         for pair in _pair(true, said):
-            if unknown := [entity.tag for entity in pair if entity and entity.tag not in place]:
-                raise ValueError(f"tag {unknown[0]!r} is not one of {', '.join(tags)}")
-            row, column = (place[entity.tag] if entity else len(tags) for entity in pair)
+            row, column = (_place(entity.tag, tags) if entity else len(tags) for entity in pair)
             confusion[row, column] += 1
     return confusion

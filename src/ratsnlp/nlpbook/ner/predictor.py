@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
-from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForTokenClassification
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.data.encoding import TokenizedText
 from ratsnlp.nlpbook.inference.predictor import Predictor
 from ratsnlp.nlpbook.ner.arguments import NERTrainArguments
-from ratsnlp.nlpbook.ner.corpus import Entity, KlueNERCorpus, NERExample, tag_name, tagged
+from ratsnlp.nlpbook.ner.corpus import KlueNERCorpus, NERExample, tag_name
 from ratsnlp.nlpbook.ner.dataset import SentenceLayout
 from ratsnlp.nlpbook.ner.decoding import LegalDecoder, log_softmax
+from ratsnlp.nlpbook.ner.formats import Entity, tagged
 from ratsnlp.nlpbook.ner.report import NERReport
 from ratsnlp.nlpbook.ner.tokenization import JosaSplitter, cut_windows, merge_windows, tokenize_entities
 from ratsnlp.nlpbook.settings import names_where
@@ -23,49 +23,33 @@ from ratsnlp.nlpbook.texts import compose
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model says of one text, in NFC.
+    """What a model says of one text, in NFC."""
 
-    Attributes:
-        tokens: The text's tokens, T of them, without special ones.
-        log_probabilities: Of each label for each token, `(T, K)` float32.
-        labels: The label of each token, `(T,)`.
-        entities: The entities, by position.
-        probabilities: For each entity, that all of its tokens have its labels: the product over them, in 0..1.
-    """
-
-    tokens: TokenizedText
-    log_probabilities: np.ndarray
-    labels: np.ndarray
-    entities: list[Entity]
-    probabilities: list[float]
+    tokens: TokenizedText  # T of them, without special ones
+    log_probabilities: np.ndarray  # (T, K) float32: of each label for each token
+    labels: np.ndarray  # (T,)
+    entities: list[Entity]  # by position
+    probabilities: list[float]  # that all tokens of an entity have its labels: the product over them, in 0..1
 
 
 class NERPredictor(Predictor):
-    """Find entities in texts of any length. `predictor("...")` answers one text, `predictor([...])` many."""
+    """Find entities in texts of any length. `predictor("...")` answers one text, `predictor([...])` many.
+
+    It takes the arguments of `Predictor`, and by name the training settings that shape answers.
+    """
 
     fields = ("sentence",)
     kind = "tokens"
     model_class = staticmethod(lambda: AutoModelForTokenClassification)
     answer_settings = names_where(NERTrainArguments, answering=True)
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str] = (),
-        label_names: Sequence[str] = (),
-        max_seq_length: int = 128,
-        task: str = "",
-        *,
-        josa_split: bool = True,
-        legal_decoding: bool = True,
-    ):
-        super().__init__(model, tokenizer, labels, label_names, max_seq_length, task)
+    def __init__(self, *args: Any, josa_split: bool = True, legal_decoding: bool = True, **more: Any):
+        super().__init__(*args, **more)
         self.josa_split, self.legal_decoding = josa_split, legal_decoding
-        self.layout = SentenceLayout.of(tokenizer, max_seq_length)
-        self.splitter = JosaSplitter(tokenizer)
+        self.layout = SentenceLayout.of(self.tokenizer, self.max_seq_length)
+        self.splitter = JosaSplitter(self.tokenizer)
         self.decoder = LegalDecoder(self.labels)
-        self.tags = list(dict.fromkeys(label[2:] for label in self.labels if label[:2] in ("B-", "I-")))
+        self.tags = self.decoder.tags
 
     def __call__(self, sentence: str | Sequence[str]) -> Any:
         """Return the answer to a text as a dict, or to a list of texts as a list of dicts.
@@ -82,27 +66,18 @@ class NERPredictor(Predictor):
         tags = [{"tag": tag, "name": tag_name(tag)} for tag in self.tags]
         answers = []
         for given, (_, places), reading in zip(texts, composed, readings, strict=True):
-            spans = [(places[entity.start], places[entity.end], entity.tag) for entity in reading.entities]
+            spans = [Entity(places[entity.start], places[entity.end], entity.tag) for entity in reading.entities]
             entities = [
                 {
-                    "text": given[a:b],
-                    "start": a,
-                    "end": b,
-                    "tag": tag,
-                    "name": tag_name(tag),
-                    "probability": round(p, 4),
+                    "text": given[e.start : e.end],
+                    **vars(e),
+                    "name": tag_name(e.tag),
+                    "probability": round(probability, 4),
                 }
-                for (a, b, tag), p in zip(spans, reading.probabilities, strict=True)
+                for e, probability in zip(spans, reading.probabilities, strict=True)
             ]
-            answers.append(
-                {
-                    "sentence": given,
-                    "result": self._table(reading),
-                    "entities": entities,
-                    "tagged": tagged(given, (Entity(*span) for span in spans)),
-                    "tags": tags,
-                }
-            )
+            answer = {"sentence": given, "result": self._table(reading), "entities": entities}
+            answers.append(answer | {"tagged": tagged(given, spans), "tags": tags})
         return answers[0] if isinstance(sentence, str) else answers
 
     def _table(self, reading: Reading) -> list[dict[str, str]]:
@@ -116,32 +91,28 @@ class NERPredictor(Predictor):
         ]
 
     def read(self, texts: Sequence[str], batch_size: int = 64, progress: bool = False) -> list[Reading]:
-        """Return what the model says of texts in NFC.
+        """Return what the model says of texts in NFC, at most `batch_size` windows of similar length in a forward pass.
 
-        Args:
-            texts: Texts, N of them.
-            batch_size: Windows per forward pass at most; those of similar length run together.
-            progress: Show a bar.
+        `progress` shows a bar.
         """
         tokens = tokenize_entities(self.tokenizer, texts, self.splitter if self.josa_split else None)
         windows = cut_windows(list(map(len, tokens)), self.layout.room, self.layout.stride)
         ids = [self.layout.wrap(tokens[i].ids[start:end]).tolist() for i, start, end in windows]
         head = len(self.layout.before)
         found: list[np.ndarray] = [np.empty(0)] * len(windows)
-        with tqdm(total=len(windows), unit=" windows", disable=not progress) as bar:
-            for rows in self.split_into_passes(list(map(len, ids)), batch_size):
-                batch = [ids[row] for row in rows]
-                logits = self.run(self.stack(batch, [[0] * len(row) for row in batch])).logits.float().cpu().numpy()
-                for row, values in zip(rows, logits, strict=True):
-                    found[row] = values[head : head + windows[row][2] - windows[row][1]]
-                bar.update(len(rows))
+        for rows in self.passes(list(map(len, ids)), batch_size, "windows", progress):
+            batch = [ids[row] for row in rows]
+            logits = self.run(self.stack(batch, [[0] * len(row) for row in batch])).logits.float().cpu().numpy()
+            for row, values in zip(rows, logits, strict=True):
+                found[row] = values[head : head + windows[row][2] - windows[row][1]]
         merged = [log_softmax(values) for values in merge_windows(windows, found)]
         decoded = self.decoder.decode(merged, legal=self.legal_decoding)
-        return [self._read_labels(*each) for each in zip(tokens, merged, decoded, strict=True)]
-
-    def _read_labels(self, tokens: TokenizedText, scores: np.ndarray, labels: np.ndarray) -> Reading:
-        spans = self.decoder.spans_of(labels, tokens.characters, scores)
-        return Reading(tokens, scores, labels, [Entity(*span[:3]) for span in spans], [span[3] for span in spans])
+        readings = []
+        for text, scores, labels in zip(tokens, merged, decoded, strict=True):
+            spans = self.decoder.spans_of(labels, text.characters, scores)
+            entities, probabilities = [Entity(*span[:3]) for span in spans], [span[3] for span in spans]
+            readings.append(Reading(text, scores, labels, entities, probabilities))
+        return readings
 
     def decide(self, questions: Sequence[Any]) -> list[Any]:
         """Return the label of every token of all texts."""

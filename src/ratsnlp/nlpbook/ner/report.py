@@ -12,15 +12,9 @@ from ratsnlp.nlpbook.evaluation.blocks import Block, Line, Table
 from ratsnlp.nlpbook.evaluation.report import IN_FILE, IN_TABLE, Report, calibration_block
 from ratsnlp.nlpbook.evaluation.statistics import Score, bin_confidences, draw_counts, expected_calibration_error
 from ratsnlp.nlpbook.figures import draw_confusion
-from ratsnlp.nlpbook.ner.corpus import Entity, tag_name, tagged
-from ratsnlp.nlpbook.ner.metrics import (
-    compare_spans,
-    entity_counts,
-    entity_scores,
-    klue_character_f1,
-    klue_entity_f1,
-    tag_confusion,
-)
+from ratsnlp.nlpbook.ner import metrics as scorer
+from ratsnlp.nlpbook.ner.corpus import tag_name
+from ratsnlp.nlpbook.ner.formats import Entity, tagged
 from ratsnlp.nlpbook.texts import excerpt
 
 FAULTS = {
@@ -34,23 +28,16 @@ FAULTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class NERReport(Report):
-    """The scores of entities on one split. Sequences have one entry for each sentence.
+    """The scores of entities on one split, in 0..100. Sequences have one entry for each sentence.
 
-    An entity is right where its first and last character and its tag are. Scores are in 0..100.
-
-    Args:
-        texts: The sentences.
-        gold: Their true entities.
-        predicted: Their predicted ones.
-        probabilities: The model's probability of each predicted entity.
-        tags: All tags, in order.
+    An entity is right where its first and last character and its tag are.
     """
 
     texts: Sequence[str]
     gold: Sequence[Sequence[Entity]]
     predicted: Sequence[Sequence[Entity]]
-    probabilities: Sequence[Sequence[float]]
-    tags: Sequence[str]
+    probabilities: Sequence[Sequence[float]]  # of each predicted entity
+    tags: Sequence[str]  # all, in order
 
     top_scores = (
         Score(
@@ -68,7 +55,7 @@ class NERReport(Report):
     @cached_property
     def counts(self) -> np.ndarray:
         """Right, true and predicted entities of each tag in each sentence, `(N, K, 3)`."""
-        return entity_counts(self.gold, self.predicted, self.tags)
+        return scorer.entity_counts(self.gold, self.predicted, self.tags)
 
     @property
     def label_names(self) -> list[str]:
@@ -78,7 +65,7 @@ class NERReport(Report):
     @cached_property
     def confusion(self) -> np.ndarray:
         """How often entities of each tag (row) were taken for each other tag, or for none, `(K + 1, K + 1)`."""
-        return tag_confusion(self.gold, self.predicted, self.tags)
+        return scorer.tag_confusion(self.gold, self.predicted, self.tags)
 
     @property
     def asked(self) -> Mapping[str, Sequence[Any]]:
@@ -105,80 +92,80 @@ class NERReport(Report):
     @cached_property
     def values(self) -> dict[str, float]:
         """The scores at the top, precision and recall, and KLUE's own two."""
-        scores = entity_scores(self.counts.sum(0))
+        scores = scorer.entity_scores(self.counts.sum(0))
         return {
             "entity_f1": float(scores["micro_f1"]),
             "macro_f1": float(scores["macro_f1"]),
             "entity_precision": float(scores["micro_precision"]),
             "entity_recall": float(scores["micro_recall"]),
-            "klue_entity_f1": klue_entity_f1(self.texts, self.gold, self.predicted),
-            "klue_character_f1": klue_character_f1(self.texts, self.gold, self.predicted, self.tags),
+            "klue_entity_f1": scorer.klue_entity_f1(self.texts, self.gold, self.predicted),
+            "klue_character_f1": scorer.klue_character_f1(self.texts, self.gold, self.predicted, self.tags),
         }
 
     @cached_property
     def intervals(self) -> Mapping[str, Sequence[float]]:
         """The 95 % intervals of both F1 over sentences drawn again, from the same draws."""
-        size = self.counts.shape
-        flat = self.counts.reshape(size[0], -1)
-        draws = [entity_scores((drawn @ flat).reshape(-1, *size[1:])) for drawn in draw_counts(np.ones(len(flat), int))]
-        names = {"entity_f1": "micro_f1", "macro_f1": "macro_f1"}
-        found = {key: np.concatenate([scores[name] for scores in draws]) for key, name in names.items()}
-        return {key: np.quantile(values, [0.025, 0.975]).tolist() for key, values in found.items()}
+        sentences, *each = self.counts.shape
+        flat = self.counts.reshape(sentences, -1)
+        summed = np.concatenate([drawn @ flat for drawn in draw_counts(np.ones(sentences, int))])  # (resamples, 3 K)
+        scores, names = (
+            scorer.entity_scores(summed.reshape(-1, *each)),
+            {"entity_f1": "micro_f1", "macro_f1": "macro_f1"},
+        )
+        return {key: np.quantile(scores[name], [0.025, 0.975]).tolist() for key, name in names.items()}
+
+    @cached_property
+    def differences(self) -> list[list[scorer.Difference]]:
+        """What differs in each sentence: see `compare_spans`."""
+        return [scorer.compare_spans(true, said) for true, said in zip(self.gold, self.predicted, strict=True)]
+
+    def worst_sentences(self, count: int = 10) -> list[dict[str, Any]]:
+        """Return the sentences with the most faults, most first: `faults`, `label` and `prediction` in tagged form."""
+        columns = {"faults": list(map(len, self.differences))} | {n: self.columns[n] for n in ("label", "prediction")}
+        order = sorted(range(len(self.texts)), key=lambda i: -len(self.differences[i]))
+        return [{name: values[i] for name, values in columns.items()} for i in order[:count] if self.differences[i]]
 
     def blocks(self) -> Sequence[Block]:
         """Return the parts of the report. Calibration compares each probability with rightness."""
-        values = self.values
-        precision, recall = (f"{values[f'entity_{name}']:.2f}" for name in ("precision", "recall"))
-        entity, character = (f"{values[f'klue_{name}_f1']:.2f}" for name in ("entity", "character"))
-        shares = Line(
-            "entities", f"precision {precision}, recall {recall}", korean=f"정밀도 {precision}, 재현율 {recall}"
-        )
+        shown = {name: f"{value:.2f}" for name, value in self.values.items()}
+        precision, recall = shown["entity_precision"], shown["entity_recall"]
+        entity, character = shown["klue_entity_f1"], shown["klue_character_f1"]
+        found = f"precision {precision}, recall {recall}"
+        shares = Line("entities", found, korean=f"정밀도 {precision}, 재현율 {recall}")
         klue = Line(
             "KLUE's own",
             f"entity {entity}, character {character}",
             "macro over tags, and over all labels of characters, O included",
             f"KLUE의 두 지표: 개체명 (entity) {entity}, 글자 (character) {character}",
         )
+        blocks = [self.head("sentences"), self.top(shares), *self.context(klue)]
         true = {(i, entity) for i, found in enumerate(self.gold) for entity in found}
         hits = [(i, entity) in true for i, found in enumerate(self.predicted) for entity in found]
-        sure = [probability for found in self.probabilities for probability in found]
-        bins = bin_confidences(np.array(sure), np.array(hits)) if sure else []
-        return [
-            self.head("sentences"),
-            self.top(shares),
-            *self.context(klue),
-            *([calibration_block({"ece": expected_calibration_error(bins), "bins": bins})] if bins else []),
-            self.by_length(),
-            self._tags(),
-            self._faults(),
-            self._worst(),
-        ]
+        if hits:
+            bins = bin_confidences(np.concatenate(self.probabilities), np.array(hits))
+            blocks.append(calibration_block({"ece": expected_calibration_error(bins), "bins": bins}))
+        return [*blocks, self.by_length(), self._tags(), self._faults(), self._worst()]
 
     def _tags(self) -> Block:
-        scores = {name: values for name, values in entity_scores(self.counts.sum(0)).items() if "_" not in name}
+        scores = scorer.entity_scores(self.counts.sum(0))
         _, gold, predicted = self.counts.sum(0).T.tolist()
-        rows = [
-            [name, *(f"{scores[key][i]:.2f}" for key in ("precision", "recall", "f1")), gold[i], predicted[i]]
-            for i, name in enumerate(self.label_names[:-1])
-        ]
-        columns = {"tag": "태그", "precision": "정밀도 (precision)", "recall": "재현율 (recall)", "F1": "F1"}
-        columns |= {"entities": "개수", "predicted": "찾은 수"}
+        names = ("precision", "recall", "f1")
         found = [
-            {"tag": tag, **{name: float(values[i]) for name, values in scores.items()}, "entities": gold[i]}
+            {"tag": tag, **{name: float(scores[name][i]) for name in names}, "entities": gold[i]}
             for i, tag in enumerate(self.tags)
         ]
+        rows = [
+            [label, *(f"{row[name]:.2f}" for name in names), row["entities"], number]
+            for label, row, number in zip(self.label_names[:-1], found, predicted, strict=True)
+        ]
+        columns = {"tag": "태그", "precision": "정밀도 (precision)", "recall": "재현율 (recall)", "F1": "F1"}
         return Block(
             title="each tag",
             korean="태그별 점수 (each tag)",
-            table=Table(columns, rows),
+            table=Table(columns | {"entities": "개수", "predicted": "찾은 수"}, rows),
             pictures={"confusion.png": partial(draw_confusion, self.confusion, self.label_names)},
             metrics={"tags": found, "confusion": self.confusion.tolist()},
         )
-
-    @cached_property
-    def differences(self) -> list[list[Any]]:
-        """What differs in each sentence: see `compare_spans`."""
-        return [compare_spans(true, said) for true, said in zip(self.gold, self.predicted, strict=True)]
 
     def _faults(self) -> Block:
         counts = Counter(difference.kind for found in self.differences for difference in found)
@@ -190,19 +177,6 @@ class NERReport(Report):
             table=Table({"kind": "종류", "entities": "개수", "share": "비율"}, rows),
             metrics={"faults": {kind: counts[kind] for kind in FAULTS}},
         )
-
-    def worst_sentences(self, count: int = 10) -> list[dict[str, Any]]:
-        """Return the sentences with the most faults, most first: `faults`, `label` and `prediction` in tagged form."""
-        order = sorted(range(len(self.texts)), key=lambda i: -len(self.differences[i]))
-        return [
-            {
-                "faults": len(self.differences[i]),
-                "label": self.columns["label"][i],
-                "prediction": self.columns["prediction"][i],
-            }
-            for i in order[:count]
-            if self.differences[i]
-        ]
 
     def _worst(self) -> Block:
         worst = self.worst_sentences(IN_FILE)

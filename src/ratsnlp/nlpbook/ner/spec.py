@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from ratsnlp.nlpbook.serving.app import WebApp
 
 HERE = "ratsnlp.nlpbook.ner"
+SENTENCES = (
+    "김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",
+    "한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",
+    "이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",
+)
 
 SPEC = TaskSpec(
     name="ner",
@@ -27,22 +32,14 @@ SPEC = TaskSpec(
         template="ner.html",
         title="개체명 인식",
         fields=("sentence",),
-        examples=(
-            ("김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",),
-            ("한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",),
-            ("이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",),
-        ),
+        examples=tuple((sentence,) for sentence in SENTENCES),
     ),
     demo=Demo(
         settings={
             **{"max_seq_length": 96, "epochs": 12, "learning_rate": 4e-4, "hidden_dropout": 0.0},
             "monitor": LAST_EPOCH,
         },
-        inputs=(
-            "김서연 씨는 지난 3월 부산에서 열린 대회에서 2위를 했다.",
-            "한국은행은 오늘 오전 아홉 시에 금리를 0.25% 내렸다.",
-            "이번 주말에 제주도에서 민준이와 사흘 동안 머물 거예요.",
-        ),
+        inputs=SENTENCES,
         shown=("tagged",),
     ),
     baselines={
@@ -60,10 +57,8 @@ def get_web_service_app(
 ) -> "WebApp":
     """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
 
-    Args:
-        inference_fn: A predictor, or a hand-written function that returns a dict in the published form.
-        is_colab: As in the published cells; False keeps the page to its machine even in Colab.
-        options: See `build_web_service_app`.
+    A hand-written function returns a dict in the published form. `is_colab=False` keeps the page to its machine even in
+    Colab. See `build_web_service_app` for the options.
     """
     from ratsnlp.nlpbook.serving.app import build_task_app
 

@@ -1,6 +1,5 @@
 """Training named entity recognition: what to measure. Scores are of entities, in characters, never of tokens."""
 
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from ratsnlp.nlpbook.data.batches import IGNORE_INDEX
 from ratsnlp.nlpbook.metrics import accuracy
 from ratsnlp.nlpbook.models import head_labels
 from ratsnlp.nlpbook.ner.arguments import NERTrainArguments
-from ratsnlp.nlpbook.ner.corpus import Entity
 from ratsnlp.nlpbook.ner.dataset import NERDataset
 from ratsnlp.nlpbook.ner.decoding import LegalDecoder
 from ratsnlp.nlpbook.ner.metrics import entity_counts, entity_scores
@@ -81,47 +79,26 @@ class NERTask(Task):
         self.decoded.update(batch["window"], decoder.decode(rows, legal=legal))
 
     def summarize(self) -> dict[str, Tensor]:
-        """Return the scores over all sentences of which windows were seen, of all processes."""
+        """Return the scores over all sentences of which windows were seen, in all processes."""
         found: dict[int, np.ndarray] = self.decoded.compute()
         self.decoded.reset()
         if not found:
             return {}
         dataset: NERDataset = self.validation_dataset()
-        labels = dataset.get_labels()
-        decoder, right, tokens = LegalDecoder(labels), 0, 0
-        gold: list[tuple[Entity, ...]] = []
-        predicted: list[list[tuple[int, int, str, float]]] = []
-        for number, windows in _windows_by_example(dataset, found).items():
-            numbers = _merge(dataset, windows, [found[window] for window in windows])
-            true = _merge(dataset, windows, [_inside(dataset, "label_ids", window) for window in windows])
-            characters = _merge(dataset, windows, [_inside(dataset, "characters", window) for window in windows])
-            right, tokens = right + int((numbers == true).sum()), tokens + len(true)
-            predicted.append(decoder.spans_of(numbers[:, 0], characters))
-            gold.append(dataset.example(number).entities)
-        tags = list(dict.fromkeys(label[2:] for label in labels if label[:2] in ("B-", "I-")))
-        scores = entity_scores(entity_counts(gold, predicted, tags).sum(0))
-        values = [float(scores["micro_f1"]), float(scores["macro_f1"]), right / max(1, tokens)]
-        found_scores = torch.tensor(values, device=self.device)
-        return dict(zip(self.validation_metrics[1:], found_scores, strict=True))
+        decoder, head, windows = LegalDecoder(dataset.get_labels()), len(dataset.layout.before), sorted(found)
+        examples = [dataset.example_of(window) for window in windows]
+        starts = [int(dataset.store.rows["first_token"][window]) for window in windows]
+        ends = [start + len(found[window]) for start, window in zip(starts, windows, strict=True)]
+        places = list(zip(examples, starts, ends, strict=True))
 
+        def stored(name: str) -> list[np.ndarray]:  # of each sentence's tokens, special ones left out
+            values = [dataset.store.tokens_of(name, w).numpy()[head : head + len(found[w])] for w in windows]
+            return merge_windows(places, values)
 
-def _windows_by_example(dataset: NERDataset, windows: dict[int, np.ndarray]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = defaultdict(list)
-    for window in sorted(windows):
-        found[dataset.example_of(window)].append(window)
-    return found
-
-
-def _inside(dataset: NERDataset, name: str, window: int) -> np.ndarray:
-    """Return what is stored of a window's tokens, without special ones, `(T, ...)`."""
-    values = dataset.store.tokens_of(name, window).numpy()
-    inside: np.ndarray = values[len(dataset.layout.before) : len(values) - len(dataset.layout.after)]
-    return inside
-
-
-def _merge(dataset: NERDataset, windows: list[int], values: list[np.ndarray]) -> np.ndarray:
-    """Return the values of a sentence's tokens, `(T, C)`, from those of its windows."""
-    columns = [value.reshape(len(value), -1) for value in values]
-    starts = [int(dataset.store.rows["first_token"][window]) for window in windows]
-    places = [(0, start, start + len(value)) for start, value in zip(starts, columns, strict=True)]
-    return merge_windows(places, columns)[0]
+        labels, true = merge_windows(places, [found[window] for window in windows]), stored("label_ids")
+        right = sum(int((said == wanted).sum()) for said, wanted in zip(labels, true, strict=True))
+        gold = [dataset.example(number).entities for number in dict.fromkeys(examples)]
+        predicted = [decoder.spans_of(*each) for each in zip(labels, stored("characters"), strict=True)]
+        scores = entity_scores(entity_counts(gold, predicted, decoder.tags).sum(0))
+        values = [float(scores["micro_f1"]), float(scores["macro_f1"]), right / max(1, sum(map(len, true)))]
+        return dict(zip(self.validation_metrics[1:], torch.tensor(values, device=self.device), strict=True))

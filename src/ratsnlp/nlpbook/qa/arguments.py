@@ -1,26 +1,22 @@
 """Settings of question answering: how passages are cut into windows, and which spans may be answers."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from ratsnlp.nlpbook.arguments import Count, DeployArguments, TrainArguments
 from ratsnlp.nlpbook.environment import in_colab
 from ratsnlp.nlpbook.settings import AtLeast, arg, defaults_of
 
-if TYPE_CHECKING:
-    pass
-
 MODEL_DIR = "/gdrive/My Drive/nlpbook/checkpoint-qa" if in_colab() else "checkpoint-qa"
 STRIDE_HELP = "tokens by which the window slides over the passage; windows overlap by what is left of their room"
-BERT_SPECIAL_TOKENS = 3
-"""[CLS] question [SEP] passage [SEP]; RoBERTa has one more, which is checked where the tokenizer is known."""
 
 
-def gaps(max_seq_length: Any, doc_stride: Any, max_query_length: Any) -> list[str]:
-    """Return what is wrong with these lengths taken together, if anything."""
-    if not all(type(length) is int and length > 0 for length in (max_seq_length, doc_stride, max_query_length)):
+def _gaps(args: "QATrainArguments | QADeployArguments") -> list[str]:
+    lengths: tuple[Any, Any, Any] = args.max_seq_length, args.doc_stride, args.max_query_length
+    if not all(type(length) is int and length > 0 for length in lengths):
         return []  # each is refused by itself
-    gap = describe_gap(max_seq_length, doc_stride, max_query_length, BERT_SPECIAL_TOKENS)
+    # [CLS] question [SEP] passage [SEP]; RoBERTa has one more, which is checked where the tokenizer is known
+    gap = describe_gap(*lengths, 3)
     return [gap] if gap else []
 
 
@@ -28,7 +24,7 @@ def gaps(max_seq_length: Any, doc_stride: Any, max_query_length: Any) -> list[st
 class QATrainArguments(TrainArguments):
     """Settings to train question answering. Lengths and strides count tokens."""
 
-    downstream_task_name: str = arg("question-answering", "what is learnt; the model folder remembers it")
+    downstream_task_name: str = arg("question-answering", "what is learned; the model folder remembers it")
     downstream_corpus_name: str | None = arg("korquad-v1", "corpus to read")
     downstream_model_dir: str | None = arg(
         MODEL_DIR,
@@ -62,7 +58,7 @@ class QATrainArguments(TrainArguments):
 
     def problems(self) -> list[str]:
         """Return the rules between settings that are broken, windows that would skip part of a passage among them."""
-        return [*super().problems(), *gaps(self.max_seq_length, self.doc_stride, self.max_query_length)]
+        return [*super().problems(), *_gaps(self)]
 
 
 @dataclass(kw_only=True)
@@ -80,28 +76,23 @@ class QADeployArguments(DeployArguments):
     as_trained: ClassVar[dict[str, Any]] = DeployArguments.as_trained | defaults_of(QATrainArguments, answering=True)
 
     def __post_init__(self) -> None:
-        """Check the settings, choose the checkpoint, fill in what was left out, and check the windows.
-
-        Raises:
-            ArgumentError: See `DeployArguments`; or the windows would skip part of a passage.
-            CheckpointError: No checkpoint can be chosen there.
-        """
+        """As `DeployArguments` does; then raise `ArgumentError` if the windows would skip part of a passage."""
         super().__post_init__()
-        self.raise_for(gaps(self.max_seq_length, self.doc_stride, self.max_query_length))
+        self.raise_for(_gaps(self))
 
 
 def describe_gap(max_seq_length: int, doc_stride: int, max_query_length: int, special_tokens: int) -> str:
-    """Say, with the arithmetic, why windows of these lengths would skip part of a passage; empty if they do not."""
+    """Return, with the arithmetic, why windows of these lengths would skip part of a passage; empty if they do not."""
     room = max_seq_length - max_query_length - special_tokens
-    sum_shown = (
+    shown = (
         f"max_seq_length {max_seq_length} - max_query_length {max_query_length} - {special_tokens} special tokens "
         f"= {room} tokens of the passage in a window"
     )
     if room < 1:
-        return f"{sum_shown}: nothing of it would be read. Raise max_seq_length or lower max_query_length."
+        return f"{shown}: nothing of it would be read. Raise max_seq_length or lower max_query_length."
     if doc_stride > room:
         return (
-            f"{sum_shown}, but doc_stride slides the window by {doc_stride}: {doc_stride - room} tokens between two "
+            f"{shown}, but doc_stride slides the window by {doc_stride}: {doc_stride - room} tokens between two "
             f"windows would never be read. Give doc_stride <= {room}, or more max_seq_length, or less max_query_length."
         )
     return ""

@@ -10,30 +10,23 @@ from torch import Tensor
 
 from ratsnlp.nlpbook.data.batches import Features
 from ratsnlp.nlpbook.data.dataset import FeatureDataset, RightAnswer
-from ratsnlp.nlpbook.data.encoding import TokenizedText, tokenize
+from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.corpus import QAExample
 from ratsnlp.nlpbook.qa.windows import PairLayout, Window, WindowCutter
 
-NO_ANSWER = 0
-"""The position, that of [CLS], which says that a window holds no answer."""
+NO_ANSWER = 0  # the position, that of [CLS], which says that a window holds no answer
 
 
 @dataclass(kw_only=True)
 class QAFeatures(Features):
-    """The numbers of one window.
+    """The numbers of one window. Both positions are 0, which is [CLS], where it does not hold all of the answer."""
 
-    Attributes:
-        start_positions: The first token of the answer; 0, which is [CLS], where the window does not hold all of it.
-        end_positions: Its last token, inclusive; 0 likewise.
-        window: The number of the stored window, by which validation finds its question; None in training.
-    """
-
-    start_positions: int
-    end_positions: int
-    window: int | None = None
+    start_positions: int  # the first token of the answer
+    end_positions: int  # its last token, inclusive
+    window: int | None = None  # the stored window, by which validation finds its question; None in training
 
 
 class QADataset(FeatureDataset[QAExample, QAFeatures]):
@@ -48,16 +41,15 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
 
     def __init__(self, args: QATrainArguments, tokenizer: Any, corpus: Any, mode: str = "train"):
         self.creating_line = f"Creating features from {mode} dataset file at %s"
-        self.cutter = WindowCutter(
-            PairLayout.of(tokenizer), args.max_seq_length, args.doc_stride, args.max_query_length
-        )
+        lengths = args.max_seq_length, args.doc_stride, args.max_query_length
+        self.cutter = WindowCutter(PairLayout.of(tokenizer), *lengths)
         self.groups: dict[str, int] = {}
         super().__init__(args, tokenizer, corpus, mode)
         if mode == "train":
-            self.selected = self.choose_windows()
+            self.selected = self._choose_windows()
 
     def identity(self) -> list[str]:
-        """Return the settings, beside tokenizer and corpus file, that decide the numbers."""
+        """Return the settings, next to tokenizer and corpus file, that decide the numbers."""
         return [str(n) for n in (self.args.max_seq_length, self.args.doc_stride, self.args.max_query_length)]
 
     def get_labels(self) -> list[str]:
@@ -71,24 +63,20 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         rows: list[tuple[int, ...]] = []
         for number, example in enumerate(examples, start=self.converted):
             group = self.groups.setdefault(example.article or example.context_text, len(self.groups))
-            found = self.cutter.cut(texts[example.question_text], texts[example.context_text])
-            answer = _locate(texts[example.context_text], example)
-            places = [window.place_of(*answer) if answer else None for window in found]
-            windows += found
-            rows += [
-                (number, group, window.passage_start, *(place or (NO_ANSWER, NO_ANSWER)))
-                for window, place in zip(found, places, strict=True)
-            ]
+            passage = texts[example.context_text]
+            answer = passage.tokens_over(example.start_position_character, example.end_position_character)
+            for window in self.cutter.cut(texts[example.question_text], passage):
+                place = window.place_of(*answer) if answer else None
+                windows.append(window)
+                rows.append((number, group, window.passage_start, *(place or (NO_ANSWER, NO_ANSWER))))
         names = ("example", "group", "passage_start", "start_positions", "end_positions")
         columns = np.array(rows, np.int32).reshape(-1, len(names)).T
-        return Chunk(
-            np.fromiter((len(window.ids) for window in windows), np.int64, len(windows)),
-            {
-                "input_ids": np.concatenate([window.ids for window in windows]),
-                "characters": np.concatenate([window.characters for window in windows]),
-            },
-            dict(zip(names, columns, strict=True)),
-        )
+        tokens = {
+            "input_ids": np.concatenate([window.ids for window in windows]),
+            "characters": np.concatenate([window.characters for window in windows]),
+        }
+        lengths = np.array([len(window.ids) for window in windows], np.int64)
+        return Chunk(lengths, tokens, dict(zip(names, columns, strict=True)))
 
     def read_row(self, row: int) -> QAFeatures:
         """Return a stored window as features."""
@@ -104,24 +92,17 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
             padding=self.padding,
         )
 
-    def choose_windows(self) -> Tensor:
+    def _choose_windows(self) -> Tensor:
         """Return the stored windows to train on: all that hold an answer, and a seeded share of the others."""
         holds = self.store.rows["start_positions"] != NO_ANSWER  # (N,)
         others = torch.nonzero(~holds).flatten()
         wanted = round(self.args.negative_window_ratio * int(holds.sum()))
         generator = torch.Generator().manual_seed(self.args.seed or 0)
         holds[others[torch.randperm(len(others), generator=generator)[:wanted]]] = True
-        used = torch.nonzero(holds).flatten()
-        logger.info(
-            "%s: %d questions in %d windows; training uses all %d windows with an answer and %d of %d without",
-            self.mode,
-            self.example_count,
-            len(self.store),
-            len(self.store) - len(others),
-            min(wanted, len(others)),
-            len(others),
-        )
-        return used
+        said = "%s: %d questions in %d windows; training uses all %d windows with an answer and %d of %d without"
+        counts = len(self.store), len(self.store) - len(others), min(wanted, len(others)), len(others)
+        logger.info(said, self.mode, self.example_count, *counts)
+        return torch.nonzero(holds).flatten()
 
     def first_row(self, example: int) -> int:
         """Return the stored window to log of a question: the first that holds its answer, else its first."""
@@ -155,7 +136,3 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         """Return the characters of the passage, half-open, of tokens `start..end` (inclusive) of a stored window."""
         characters = self.store.tokens_of("characters", window)  # (T, 2)
         return int(characters[start, 0]), int(characters[end, 1])
-
-
-def _locate(passage: TokenizedText, example: QAExample) -> tuple[int, int] | None:
-    return passage.tokens_over(example.start_position_character, example.end_position_character)

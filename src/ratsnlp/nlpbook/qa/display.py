@@ -1,28 +1,28 @@
-"""Pictures: curves, confusion, lengths, windows, spans. Matplotlib, in a font that knows Hangul."""
+"""Pictures of question answering: windows over a passage, and what a model takes for the answer's ends."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.display import ShownPicture
 from ratsnlp.nlpbook.figures import drawable, new_figure, with_hangul
 from ratsnlp.nlpbook.qa.corpus import QAExample
-from ratsnlp.nlpbook.qa.windows import OUTSIDE, Window, WindowCutter
+from ratsnlp.nlpbook.qa.windows import OUTSIDE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ratsnlp.nlpbook.qa.dataset import QADataset
+    from ratsnlp.nlpbook.qa.predictor import QAPredictor
+
 
 @with_hangul
 def draw_windows(windows: Sequence[tuple[int, int]], answer: tuple[int, int]) -> "Figure":
-    """Draw the stretch of a passage that each window holds, and where in the passage the answer is.
+    """Draw the characters of a passage that each window holds, and those of the answer, half-open both.
 
-    Args:
-        windows: The characters that each window holds, half-open, in order.
-        answer: The answer's characters, half-open. Windows that hold all of it are dark.
+    Windows that hold all of the answer are dark.
     """
     figure, (axes,) = new_figure(8, 1.4 + 0.28 * len(windows))
     for number, (start, end) in enumerate(windows):
@@ -40,13 +40,9 @@ def draw_windows(windows: Sequence[tuple[int, int]], answer: tuple[int, int]) ->
 def draw_span_logits(
     tokens: Sequence[str], start_logits: Sequence[float], end_logits: Sequence[float], span: tuple[int, int]
 ) -> "Figure":
-    """Draw how much a model takes each token for the first and for the last of the answer.
+    """Draw how much a model takes each of T tokens for the first and for the last of the answer.
 
-    Args:
-        tokens: The tokens, T of them.
-        start_logits: The score of each as the first, T of them.
-        end_logits: The score of each as the last, T of them.
-        span: The first and the last token of the answer taken, inclusive; not shaded where they are crossed.
+    `span`, the first and the last token of the answer taken (inclusive), is shaded unless it ends before it begins.
     """
     figure, (axes,) = new_figure(max(6.4, 0.17 * len(tokens) + 1), 3.8)
     places = np.arange(len(tokens))
@@ -61,31 +57,15 @@ def draw_span_logits(
     return figure
 
 
-class WindowReader(Protocol):
-    """What cuts passages into windows: a dataset or a predictor of question answering."""
-
-    tokenizer: PreTrainedTokenizerBase
-    cutter: WindowCutter
-
-
-def show_windows(reader: WindowReader, example: QAExample) -> ShownPicture:
-    """Show which characters of a passage each window holds, and which windows hold the answer.
-
-    Args:
-        reader: A `QADataset` or a predictor of question answering: it knows tokenizer and lengths.
-        example: A question with its passage and its answer.
-    """
+def show_windows(reader: "QADataset | QAPredictor", example: QAExample) -> ShownPicture:
+    """Show which characters of a passage each window of a dataset or predictor holds, and which hold the answer."""
     texts = tokenize(reader.tokenizer, (example.question_text, example.context_text))
     windows = reader.cutter.cut(texts[example.question_text], texts[example.context_text])
-    stretches = [_find_stretch(window) for window in windows]
+    inside = [window.characters[window.characters[:, 0] != OUTSIDE] for window in windows]
+    stretches = [(int(held[0, 0]), int(held[-1, 1])) if len(held) else (0, 0) for held in inside]
     start, end = example.start_position_character, example.end_position_character
     lines = [f"answer: characters {start} to {end} of {len(example.context_text)}"]
     for number, (window, (first, last)) in enumerate(zip(windows, stretches, strict=True)):
         holds = "  <- holds the answer" if first <= start and end <= last else ""
         lines.append(f"window {number}: {len(window.ids)} tokens, characters {first} to {last}{holds}")
     return ShownPicture("\n".join(lines), draw_windows(stretches, (start, end)))
-
-
-def _find_stretch(window: Window) -> tuple[int, int]:
-    inside = window.characters[window.characters[:, 0] != OUTSIDE]
-    return (int(inside[0, 0]), int(inside[-1, 1])) if len(inside) else (0, 0)

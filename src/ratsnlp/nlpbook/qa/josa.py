@@ -29,19 +29,16 @@ KNOWN = AFTER_CONSONANT | AFTER_VOWEL | AFTER_ANY
 LONGEST_FIRST = sorted(KNOWN, key=lambda josa: (-len(josa), josa))
 DOUBTFUL = frozenset(("인", "라", "나", "다"))
 """More often the end of a noun (법인, 하나, 바다) than a josa: cut only where the texts show the word without it."""
-RIEUL = 8
-"""The place of ㄹ among the final consonants: 로 and not 으로 follows it (서울로)."""
-FINALS = 28
-"""Final consonants of a Hangul syllable, none included; syllables are numbered in steps of this many."""
+FINALS, RIEUL = 28, 8  # final consonants of a syllable, none included; the place of ㄹ, which 로 and not 으로 follows
 
 
 def is_hangul(character: str) -> bool:
-    """Tell whether a character is a whole Hangul syllable."""
+    """Return whether a character is a whole Hangul syllable."""
     return "가" <= character <= "힣"
 
 
 def fits(josa: str, before: str) -> bool:
-    """Tell whether a josa can follow a character by its sound; what is no syllable (a digit, a quote) fits any."""
+    """Return whether a josa can follow a character by its sound; what is no syllable (a digit, a quote) fits any."""
     if not is_hangul(before):
         return True
     final = (ord(before) - ord("가")) % FINALS
@@ -53,51 +50,38 @@ def fits(josa: str, before: str) -> bool:
 
 
 def cut_josa(passage: str, start: int, end: int, question: str = "") -> int:
-    """Return where in the passage an answer ends without its josa; `end` itself where there is none to cut.
+    """Return where in a passage (in NFC) the answer `start..end` ends without its josa; `end` where none is to be cut.
 
-    Args:
-        passage: The text that holds the answer, in NFC.
-        start: The answer's first character.
-        end: One past its last character; also the middle of an eojeol, where a token ended there.
-        question: Further text in which the answer's words may occur without their josa.
+    `end` may be in the middle of an eojeol, where a token ended there. The answer's words may occur without their josa
+    in the passage and in `question`.
     """
     close = end
     while close < len(passage) and is_hangul(passage[close]):
         close += 1
     for josa in LONGEST_FIRST:
         place = close - len(josa)
-        if (
-            start < place < end
-            and passage.startswith(josa, place)
-            and fits(josa, passage[place - 1])
-            and not _belongs_to_word(passage, question, _word_start(passage, start, place), place, josa)
-        ):
-            return place
+        if start < place < end and passage.startswith(josa, place) and fits(josa, passage[place - 1]):
+            word = place
+            while word > start and is_hangul(passage[word - 1]):
+                word -= 1
+            if not _belongs_to_word(passage[word:place], josa, f"{passage}\n{question}"):
+                return place
     return end
 
 
-def _word_start(passage: str, start: int, place: int) -> int:
-    while place > start and is_hangul(passage[place - 1]):
-        place -= 1
-    return place
-
-
-def _belongs_to_word(passage: str, question: str, start: int, place: int, josa: str) -> bool:
-    """Tell whether the texts show that the syllables at `place` are part of the word from `start`, and no josa.
+def _belongs_to_word(stem: str, josa: str, text: str) -> bool:
+    """Return whether the text shows that these syllables are the end of a word, and no josa.
 
     They are where the whole word is seen with a josa of its own more often than the word without the syllables is seen;
     doubtful ones also where the word is never seen without them.
     """
-    stem = passage[start:place]
     if not stem:
         return False
-    text = f"{passage}\n{question}"
-    whole = sum(1 for rest in endings(text, stem + josa) if rest in KNOWN and fits(rest, josa[-1]))
-    others = [rest for rest in endings(text, stem) if rest != josa]
-    bare = sum(1 for rest in others if not rest or (rest in KNOWN and fits(rest, stem[-1])))
+    whole = sum(rest in KNOWN and fits(rest, josa[-1]) for rest in _endings(text, stem + josa))
+    bare = sum(not rest or (rest in KNOWN and fits(rest, stem[-1])) for rest in _endings(text, stem) if rest != josa)
     return whole > bare or (josa in DOUBTFUL and bare <= whole)
 
 
-def endings(text: str, word: str) -> list[str]:
+def _endings(text: str, word: str) -> list[str]:
     """Return the syllables that are written onto each occurrence of a word."""
     return re.findall(f"(?<![가-힣]){re.escape(word)}([가-힣]*)", text)

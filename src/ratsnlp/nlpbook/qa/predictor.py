@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-from tqdm.auto import tqdm
-from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForQuestionAnswering
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.data.batches import pad
@@ -18,7 +16,7 @@ from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.corpus import KorQuADV1Corpus, QAExample
 from ratsnlp.nlpbook.qa.josa import cut_josa
 from ratsnlp.nlpbook.qa.report import QAReport
-from ratsnlp.nlpbook.qa.windows import OUTSIDE, PairLayout, Window, WindowCutter, search_spans
+from ratsnlp.nlpbook.qa.windows import OUTSIDE, PairLayout, Spans, Window, WindowCutter, search_spans
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.texts import compose
 
@@ -29,75 +27,46 @@ NOTHING: dict[str, Any] = {"answer": "", "start": None, "end": None, "score": No
 
 @dataclass(frozen=True)
 class Span:
-    """A possible answer.
-
-    Attributes:
-        start: Its first character in the passage.
-        end: One past its last.
-        score: log P(start) + log P(end) among the tokens of its window.
-    """
+    """A possible answer, by its characters in the passage, half-open."""
 
     start: int
     end: int
-    score: float
+    score: float  # log P(start) + log P(end) among the tokens of its window
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a model found in a passage.
+    """What a model found in a passage."""
 
-    Attributes:
-        spans: Possible answers as the model's tokens end, josa included, best first; a span occurs once.
-        nothing_ahead: Log odds by which [CLS], "no answer here", beats the best span; of all windows, the least.
-    """
-
-    spans: list[Span]
-    nothing_ahead: float
+    spans: list[Span]  # as the model's tokens end, josa included, best first; a span occurs once
+    nothing_ahead: float  # log odds by which [CLS], "no answer here", beats the best span; of all windows, the least
 
 
 class QAPredictor(Predictor):
     """Answer questions about passages of any length.
 
     `predictor("누가 만들었나?", "...")` answers one question, `predictor([(question, passage), ...])` many.
-
-    Args:
-        model: A fine-tuned model; switched to evaluation mode.
-        tokenizer: The tokenizer it was trained with; a fast one.
-        labels: None: an answer is a place in the passage.
-        label_names: None either.
-        max_seq_length: Tokens of a window, special tokens included.
-        task: What the model was trained for.
-        doc_stride: Tokens by which the window slides over the passage.
-        max_query_length: Tokens of the question; the rest is left out.
-        max_answer_length: Tokens of an answer.
-        no_answer_threshold: Log odds by which "no answer" must beat the best span to be given.
-        josa_cut: Whether the josa is cut off the end of an answer.
+    It takes the arguments of `Predictor`, and by name the training settings that shape answers.
     """
 
     fields = ("question", "context")
     kind = "spans"
     decision = "answer"
     model_class = staticmethod(lambda: AutoModelForQuestionAnswering)
-
     answer_settings = names_where(QATrainArguments, answering=True)
 
     def __init__(
         self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str] = (),
-        label_names: Sequence[str] = (),
-        max_seq_length: int = 128,
-        task: str = "",
-        *,
+        *args: Any,
         doc_stride: int = 64,
         max_query_length: int = 32,
         max_answer_length: int = 30,
         no_answer_threshold: float = 0.0,
         josa_cut: bool = True,
+        **more: Any,
     ):
-        super().__init__(model, tokenizer, labels, label_names, max_seq_length, task)
-        self.layout = PairLayout.of(tokenizer)
+        super().__init__(*args, **more)
+        self.layout = PairLayout.of(self.tokenizer)
         self.doc_stride, self.max_query_length, self.max_answer_length = doc_stride, max_query_length, max_answer_length
         self.no_answer_threshold, self.josa_cut = no_answer_threshold, josa_cut
 
@@ -114,35 +83,28 @@ class QAPredictor(Predictor):
             probability in 0..1; and `answers`, the best ones with the same fields. Where the model finds no answer,
             `answer` is empty, and `start`, `end` and `score` are None.
         """
-        if isinstance(question, str):
-            return self.answer([(question, str(context or ""))])[0]
-        return self.answer([(str(asked), str(passage)) for asked, passage in question])
-
-    def answer(self, pairs: Sequence[tuple[str, str]], count: int = SHOWN_ANSWERS) -> list[dict[str, Any]]:
-        """Return the published fields of each answer, and the best `count` spans with it."""
-        composed = [(unicodedata.normalize("NFC", question), *compose(passage)) for question, passage in pairs]
-        readings = self.read([(question, passage) for question, passage, _ in composed])
+        asked = [(question, context or "")] if isinstance(question, str) else question
+        pairs = [(str(text), str(passage)) for text, passage in asked]
+        composed = [(unicodedata.normalize("NFC", text), *compose(passage)) for text, passage in pairs]
+        readings = self.read([(text, passage) for text, passage, _ in composed])
         answers = []
-        for (asked, given), (question, passage, places), reading in zip(pairs, composed, readings, strict=True):
-            spans = self.finish(reading.spans, question, passage)[:count]
-            best = [_describe_span(given, places[span.start], places[span.end], span.score) for span in spans]
+        for (given, source), (text, passage, places), reading in zip(pairs, composed, readings, strict=True):
+            different: dict[str, tuple[int, int, float]] = {}  # of those with the same text, the best
+            for span in reading.spans:
+                end = cut_josa(passage, span.start, span.end, text) if self.josa_cut else span.end
+                different.setdefault(passage[span.start : end], (places[span.start], places[end], span.score))
+            best: list[dict[str, Any]] = [
+                {"answer": source[start:end], "start": start, "end": end, "score": round(math.exp(score), 4)}
+                for start, end, score in list(different.values())[:SHOWN_ANSWERS]
+            ]
             found = bool(best) and reading.nothing_ahead <= self.no_answer_threshold
-            answers.append({"question": asked, "context": given} | (best[0] if found else NOTHING) | {"answers": best})
-        return answers
+            answers.append({"question": given, "context": source} | (best[0] if found else NOTHING) | {"answers": best})
+        return answers[0] if isinstance(question, str) else answers
 
     def sample_questions(self) -> list[tuple[str, str]]:
         """Return the built-in questions with their passages."""
         corpus, folder = KorQuADV1Corpus(), builtin_corpus("korquad-v1")
-        examples = corpus.get_examples(folder, "val") + corpus.get_examples(folder, "train")
-        return [(example.question_text, example.context_text) for example in examples]
-
-    def finish(self, spans: Sequence[Span], question: str, passage: str) -> list[Span]:
-        """Return the spans with different texts, best first, without josa where `josa_cut` is set."""
-        different: dict[str, Span] = {}
-        for span in spans:
-            end = cut_josa(passage, span.start, span.end, question) if self.josa_cut else span.end
-            different.setdefault(passage[span.start : end], Span(span.start, end, span.score))
-        return list(different.values())
+        return [example.texts for mode in ("val", "train") for example in corpus.get_examples(folder, mode)]
 
     def read(
         self,
@@ -151,88 +113,54 @@ class QAPredictor(Predictor):
         count: int = SPANS_PER_WINDOW,
         progress: bool = False,
     ) -> list[Reading]:
-        """Return what the model finds for `(question, passage)` pairs, both in NFC.
+        """Return what the model finds for `(question, passage)` pairs, both in NFC; `count` spans of each window.
 
-        Args:
-            pairs: Questions with their passages, N of them.
-            batch_size: Windows per forward pass; those of like length run together.
-            count: Spans to keep of each window.
-            progress: Show a bar.
+        At most `batch_size` windows, of similar length, run in one forward pass. `progress` shows a bar.
         """
         cutter, texts = self.cutter, tokenize(self.tokenizer, (text for pair in pairs for text in pair))
         windows = [(i, window) for i, (q, c) in enumerate(pairs) for window in cutter.cut(texts[q], texts[c])]
-        parts: list[list[Reading]] = [[] for _ in pairs]
-        with tqdm(total=len(windows), unit=" windows", disable=not progress) as bar:
-            for rows in self.split_into_passes([len(window.ids) for _, window in windows], batch_size):
-                batch = [windows[row] for row in rows]
-                for (i, _), part in zip(batch, self.read_windows([window for _, window in batch], count), strict=True):
-                    parts[i].append(part)
-                bar.update(len(batch))
-        return [_join_readings(found) for found in parts]
+        scores: list[dict[tuple[int, int], float]] = [{} for _ in pairs]  # of spans, the best of all windows
+        ahead = [math.inf for _ in pairs]
+        for rows in self.passes([len(window.ids) for _, window in windows], batch_size, "windows", progress):
+            batch = [windows[row] for row in rows]
+            found = self._search([window for _, window in batch], count)
+            values = (tensor.tolist() for tensor in (found.scores, found.starts, found.ends, found.nothing))
+            for (i, window), row_scores, starts, ends, nothing in zip(batch, *values, strict=True):
+                for score, start, end in zip(row_scores, starts, ends, strict=True):
+                    if score > -math.inf:
+                        span = int(window.characters[start, 0]), int(window.characters[end, 1])
+                        scores[i][span] = max(score, scores[i].get(span, score))
+                        ahead[i] = min(ahead[i], nothing - row_scores[0])
+        readings = []
+        for each, least in zip(scores, ahead, strict=True):
+            ordered = sorted(each.items(), key=lambda item: (-item[1], item[0]))
+            readings.append(Reading([Span(*span, score) for span, score in ordered], least))
+        return readings
 
-    def read_windows(self, windows: Sequence[Window], count: int) -> list[Reading]:
-        """Return what the model finds in each window by itself, in one forward pass."""
-        inputs = self.stack_windows(windows)
-        length = inputs["input_ids"].shape[1]
-        passage = pad([(window.characters[:, 0] != OUTSIDE).tolist() for window in windows], length, 0).bool()  # (B, T)
-        outputs = self.run(inputs)
-        found = search_spans(
-            outputs.start_logits,
-            outputs.end_logits,
-            inputs["attention_mask"],
-            passage.to(self.model.device),
-            self.max_answer_length,
-            count,
-        )
-        rows = (values.tolist() for values in (found.scores, found.starts, found.ends, found.nothing))
-        return [_read_spans(*row) for row in zip(windows, *rows, strict=True)]
-
-    def stack_windows(self, windows: Sequence[Window]) -> dict[str, Tensor]:
-        """Return windows as a batch of tensors `(B, T)` on the model's device."""
+    def _search(self, windows: Sequence[Window], count: int) -> Spans:
+        """Return the best spans of each window by itself, from one forward pass."""
         types = [[0] * w.passage_start + [1] * (len(w.ids) - w.passage_start) for w in windows]
-        return self.stack([window.ids.tolist() for window in windows], types)
+        inputs = self.stack([window.ids.tolist() for window in windows], types)
+        mask = inputs["attention_mask"]  # (B, T)
+        passage = pad([(window.characters[:, 0] != OUTSIDE).tolist() for window in windows], mask.shape[1], 0)
+        outputs, inside = self.run(inputs), passage.bool().to(self.model.device)
+        return search_spans(outputs.start_logits, outputs.end_logits, mask, inside, self.max_answer_length, count)
 
     def evaluate(self, examples: Sequence[QAExample], progress: bool = True) -> QAReport:
         """Return the report on answered questions. The best span counts, even where "no answer" beats it."""
         readings = self.read([(e.question_text, e.context_text) for e in examples], count=1, progress=progress)
-        uncut, cut = [], []
-        for example, reading in zip(examples, readings, strict=True):
-            span = reading.spans[0] if reading.spans else Span(0, 0, -math.inf)
-            end = cut_josa(example.context_text, span.start, span.end, example.question_text)
-            uncut.append(example.context_text[span.start : span.end])
-            cut.append(example.context_text[span.start : end])
+        best = [reading.spans[0] if reading.spans else Span(0, 0, -math.inf) for reading in readings]
+        pairs = list(zip(examples, best, strict=True))
+        ends = [cut_josa(e.context_text, span.start, span.end, e.question_text) for e, span in pairs]
         return QAReport(
             ids=[e.id for e in examples],
             questions=[e.question_text for e in examples],
             groups=[e.article or e.context_text for e in examples],
             answers=[e.answers for e in examples],
-            uncut=uncut,
-            cut=cut,
-            probabilities=[math.exp(r.spans[0].score) if r.spans else 0.0 for r in readings],
+            uncut=[e.context_text[span.start : span.end] for e, span in pairs],
+            cut=[e.context_text[span.start : end] for (e, span), end in zip(pairs, ends, strict=True)],
+            probabilities=[math.exp(span.score) for span in best],
             unanswered=[r.nothing_ahead > self.no_answer_threshold for r in readings],
             josa_cut=self.josa_cut,
             lengths=[len(e.context_text) for e in examples],
         )
-
-
-def _describe_span(passage: str, start: int, end: int, score: float) -> dict[str, Any]:
-    return {"answer": passage[start:end], "start": start, "end": end, "score": round(math.exp(score), 4)}
-
-
-def _read_spans(
-    window: Window, scores: Sequence[float], starts: Sequence[int], ends: Sequence[int], nothing: float
-) -> Reading:
-    spans = [
-        Span(int(window.characters[start, 0]), int(window.characters[end, 1]), score)
-        for score, start, end in zip(scores, starts, ends, strict=True)
-        if score > -math.inf
-    ]
-    return Reading(spans, nothing - spans[0].score if spans else math.inf)
-
-
-def _join_readings(parts: Sequence[Reading]) -> Reading:
-    best: dict[tuple[int, int], Span] = {}
-    spans = (span for part in parts for span in part.spans)
-    for span in sorted(spans, key=lambda span: (-span.score, span.start, span.end)):
-        best.setdefault((span.start, span.end), span)
-    return Reading(list(best.values()), min(part.nothing_ahead for part in parts))

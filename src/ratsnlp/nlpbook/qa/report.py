@@ -15,31 +15,18 @@ from ratsnlp.nlpbook.qa.metrics import korquad_exact_match, korquad_f1
 
 @dataclass(frozen=True, kw_only=True)
 class QAReport(Report):
-    """The scores of answers on one split, as KorQuAD's scorer gives them. Sequences have one entry for each question.
+    """The scores of answers on one split, as KorQuAD's scorer gives them. One entry for each question."""
 
-    Args:
-        ids: The corpus's names of the questions.
-        questions: The questions.
-        groups: What each question is about; questions of one group are not independent, so intervals draw whole groups.
-        answers: The answers that count as right.
-        uncut: The predicted answers as the model's tokens end.
-        cut: The same without the josa at their ends.
-        probabilities: The model's probability of each prediction.
-        unanswered: Whether "no answer" was ahead of the prediction, which is scored all the same: there is an answer.
-        josa_cut: Whether the predictor's answers are the cut ones.
-        lengths: How many characters each question's passage has; empty where that is not known.
-    """
-
-    ids: Sequence[str]
+    ids: Sequence[str]  # the corpus's names of the questions
     questions: Sequence[str]
-    groups: Sequence[str]
-    answers: Sequence[Sequence[str]]
-    uncut: Sequence[str]
-    cut: Sequence[str]
+    groups: Sequence[str]  # what each is about; those of one group are not independent: intervals draw whole groups
+    answers: Sequence[Sequence[str]]  # those that count as right
+    uncut: Sequence[str]  # the predicted answers as the model's tokens end
+    cut: Sequence[str]  # the same without the josa at their ends
     probabilities: Sequence[float]
-    unanswered: Sequence[bool]
-    josa_cut: bool
-    lengths: Sequence[int] = ()
+    unanswered: Sequence[bool]  # whether "no answer" was ahead of the prediction, which is scored all the same
+    josa_cut: bool  # whether the predictor's answers are the cut ones
+    lengths: Sequence[int] = ()  # characters of each question's passage; empty where that is not known
 
     top_scores = (
         Score(key="exact_match", name="EM", korean="EM (정확히 일치)", percent=True, numerator="exact_match"),
@@ -47,18 +34,12 @@ class QAReport(Report):
     )
     right, group = "exact_match", "group"
 
-    @property
-    def predictions(self) -> Sequence[str]:
-        """The answers as the predictor gives them."""
-        return self.cut if self.josa_cut else self.uncut
-
     @cached_property
     def scores(self) -> dict[str, np.ndarray]:
         """Each question's scores in 0..100, `(N,)` float64, by name; those without a suffix are the predictor's own."""
         cut, uncut = _score(self.cut, self.answers), _score(self.uncut, self.answers)
-        suffixed = {f"{name}_with_josa_cut": values for name, values in cut.items()}
-        suffixed |= {f"{name}_without_josa_cut": values for name, values in uncut.items()}
-        return {name: 100 * values for name, values in ((cut if self.josa_cut else uncut) | suffixed).items()}
+        named = {"": cut if self.josa_cut else uncut, "_with_josa_cut": cut, "_without_josa_cut": uncut}
+        return {f"{name}{suffix}": 100 * found for suffix, each in named.items() for name, found in each.items()}
 
     @property
     def asked(self) -> Mapping[str, Sequence[Any]]:
@@ -68,10 +49,11 @@ class QAReport(Report):
     @cached_property
     def answered(self) -> Mapping[str, Sequence[Any]]:
         """The answers given and their scores, in 0..1. Groups are numbered as they come."""
-        scores = _score(self.predictions, self.answers)
+        predictions = self.cut if self.josa_cut else self.uncut
+        scores = _score(predictions, self.answers)
         numbers = {group: i for i, group in enumerate(dict.fromkeys(self.groups))}
         return {
-            "prediction": self.predictions,
+            "prediction": predictions,
             "prediction_without_josa_cut": self.uncut,
             "probability": self.probabilities,
             "exact_match": scores["exact_match"].astype(int).tolist(),
@@ -82,49 +64,37 @@ class QAReport(Report):
     def blocks(self) -> Sequence[Block]:
         """Return the parts of the report. Calibration compares the probability of each span with its exact match."""
         bins = bin_confidences(np.array(self.probabilities), np.array(self.answered["exact_match"]))
+        means = {name: float(values.mean()) for name, values in self.scores.items()}
+        lines = []
+        for cut, how, name, korean in (
+            (True, "with", "josa cut", "조사를 떼고 (with josa cut)"),
+            (False, "without", "josa kept", "조사를 떼지 않고 (without josa cut)"),
+        ):
+            shown = f"EM {means[f'exact_match_{how}_josa_cut']:.2f}, F1 {means[f'f1_{how}_josa_cut']:.2f}"
+            lines.append(Line(name, shown, "<- as answered" if cut == self.josa_cut else "", f"{korean}: {shown}"))
         ahead = sum(self.unanswered)
         korean = f'"답 없음"이 앞선 질문 (no answer ahead): {ahead:,}개'
-        nothing = Line("no answer", f"{ahead:,}", "times ahead of the best span", korean)
-        means = {name: float(values.mean()) for name, values in self.scores.items()}
+        lines.append(Line("no answer", f"{ahead:,}", "times ahead of the best span", korean))
         return [
             self.head("questions"),
             self.top(),
-            *self.context(
-                *self._describe_cut(means),
-                nothing,
-                metrics=means | {"no_answer_ahead": ahead, "josa_cut": self.josa_cut},
-            ),
+            *self.context(*lines, metrics=means | {"no_answer_ahead": ahead, "josa_cut": self.josa_cut}),
             calibration_block({"ece": expected_calibration_error(bins), "bins": bins}),
             self.by_length(),
             mistakes_block(self.worst_mistakes(IN_FILE), "answers", ["question"]),
         ]
 
-    def _describe_cut(self, means: Mapping[str, float]) -> list[Line]:
-        lines = []
-        for cut, name, korean in (
-            (True, "josa cut", "조사를 떼고 (with josa cut)"),
-            (False, "josa kept", "조사를 떼지 않고 (without josa cut)"),
-        ):
-            suffix = "with_josa_cut" if cut else "without_josa_cut"
-            shown = f"EM {means[f'exact_match_{suffix}']:.2f}, F1 {means[f'f1_{suffix}']:.2f}"
-            lines.append(Line(name, shown, "<- as answered" if cut == self.josa_cut else "", f"{korean}: {shown}"))
-        return lines
-
     def worst_mistakes(self, count: int = 10) -> list[dict[str, Any]]:
         """Return the predictions that share few characters with an answer, surest first."""
-        worst = surest(self.scores["f1"] < 50, self.probabilities, count)
+        rows = surest(self.scores["f1"] < 50, self.probabilities, count)
+        columns = self.columns.items()
+        worst = [{name: values[i] for name, values in columns} for i in rows]
         return [
-            {
-                name: round(values[i], 4) if isinstance(values[i], float) else values[i]
-                for name, values in self.columns.items()
-            }
-            for i in worst
+            {k: round(value, 4) if isinstance(value, float) else value for k, value in row.items()} for row in worst
         ]
 
 
 def _score(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
     pairs = list(zip(predictions, answers, strict=True))
-    return {
-        "exact_match": np.array([korquad_exact_match(prediction, right) for prediction, right in pairs]),
-        "f1": np.array([korquad_f1(prediction, right) for prediction, right in pairs]),
-    }
+    scorers = {"exact_match": korquad_exact_match, "f1": korquad_f1}
+    return {name: np.array([score(*pair) for pair in pairs]) for name, score in scorers.items()}

@@ -59,10 +59,8 @@ def get_web_service_app(
 ) -> "WebApp":
     """Return the page that answers with `inference_fn(question, context)`; `app.run()` serves it.
 
-    Args:
-        inference_fn: A predictor, or a hand-written function that returns a dict with question, context and answer.
-        is_colab: As in the published cells; False keeps the page to its machine even in Colab.
-        options: See `build_web_service_app`.
+    A hand-written function returns a dict with question, context and answer. `is_colab=False` keeps the page to its
+    machine even in Colab. See `build_web_service_app` for the options.
     """
     from ratsnlp.nlpbook.serving.app import build_task_app
 

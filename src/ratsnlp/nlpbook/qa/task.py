@@ -36,18 +36,16 @@ class BestSpans(Metric):
         """Return `(window, first token, last token, score)` of all windows. A window seen twice is there twice."""
         if not len(self.windows):
             return []
-        rows, scores = (
-            dim_zero_cat(self.windows),
-            dim_zero_cat(self.scores),
-        )  # tensors already, where processes were joined
-        return [(*row, score) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)]
+        # tensors already, where processes were joined
+        rows, scores = dim_zero_cat(self.windows).tolist(), dim_zero_cat(self.scores).tolist()
+        return [(*row, score) for row, score in zip(rows, scores, strict=True)]
 
 
 class QATask(Task):
     """Train a span finder; logs EM and character F1 over the questions of the whole validation split, in 0..100.
 
     Both are as KorQuAD's scorer reports them. `val_em` and `val_f1` are of the answers that the setting `josa_cut` asks
-    for; the same without the cut stands beside them. A question's answer is the best span of all its windows.
+    for; the same without the cut is logged too. A question's answer is the best span of all its windows.
     """
 
     validation_metrics = ("val_loss", "val_em", "val_f1", "val_em_without_josa_cut", "val_f1_without_josa_cut")
@@ -71,13 +69,12 @@ class QATask(Task):
         if "window" not in batch:
             return
         dataset: QADataset = self.validation_dataset()
-        passage = torch.zeros_like(batch["attention_mask"], dtype=torch.bool)  # (B, T)
+        mask = batch["attention_mask"]
+        passage = torch.zeros_like(mask, dtype=torch.bool)  # (B, T)
         for i, window in enumerate(batch["window"].tolist()):
             first, last = dataset.passage_tokens(window)
             passage[i, first : last + 1] = True
-        found = search_spans(
-            outputs.start_logits, outputs.end_logits, batch["attention_mask"], passage, self.args.max_answer_length
-        )
+        found = search_spans(outputs.start_logits, outputs.end_logits, mask, passage, self.args.max_answer_length)
         self.best.update(batch["window"], found.starts[:, 0], found.ends[:, 0], found.scores[:, 0])
 
     def summarize(self) -> dict[str, Tensor]:
@@ -91,24 +88,13 @@ class QATask(Task):
         for window, first, last, score in found:
             question = dataset.example_of(window)
             best[question] = max(best.get(question, (-torch.inf, 0, 0, 0)), (score, window, first, last))
-        scores = [_score_question(dataset, question, *span) for question, (_, *span) in best.items()]
+        scores = []  # of each question: EM and F1 of its answer with the josa cut, then without, in 0..1
+        for question, (_, window, first, last) in best.items():
+            example = dataset.example(question)
+            start, end = dataset.characters_of(window, first, last)
+            shorter = cut_josa(example.context_text, start, end, example.question_text)
+            texts = [example.context_text[start:stop] for stop in (shorter, end)]
+            scores.append([f(text, example.answers) for text in texts for f in (korquad_exact_match, korquad_f1)])
         em_cut, f1_cut, em, f1 = (100 * torch.tensor(scores, dtype=torch.float64).mean(dim=0)).float()
         shown = (em_cut, f1_cut) if self.args.josa_cut else (em, f1)
         return dict(zip(self.validation_metrics[1:], (*shown, em, f1), strict=True))
-
-
-def _score_question(dataset: QADataset, question: int, window: int, first: int, last: int) -> tuple[float, ...]:
-    """Return EM and F1 of an answer with its josa cut, then of the same without the cut, each in 0..1.
-
-    Args:
-        dataset: The dataset of the question.
-        question: Its number.
-        window: The stored window that the answer is from.
-        first: The answer's first token in the window.
-        last: Its last one, inclusive.
-    """
-    example = dataset.example(question)
-    start, end = dataset.characters_of(window, first, last)
-    shorter = cut_josa(example.context_text, start, end, example.question_text)
-    texts = [example.context_text[start:stop] for stop in (shorter, end)]
-    return tuple(score(text, example.answers) for text in texts for score in (korquad_exact_match, korquad_f1))

@@ -18,19 +18,12 @@ from ratsnlp.nlpbook.qa.arguments import describe_gap
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-OUTSIDE = -1
-"""Stands for the characters of a token that is not the passage's."""
+OUTSIDE = -1  # stands for the characters of a token that is not the passage's
 
 
 @dataclass(frozen=True)
 class PairLayout:
-    """Where a tokenizer puts its special tokens around a question and a passage.
-
-    Attributes:
-        before: Ids before the question, `[CLS]` for BERT.
-        between: Ids between question and passage, `[SEP]` for BERT.
-        after: Ids after the passage.
-    """
+    """The ids that a tokenizer puts around a question and a passage: `[CLS]`, `[SEP]` and `[SEP]` for BERT."""
 
     before: np.ndarray
     between: np.ndarray
@@ -38,16 +31,10 @@ class PairLayout:
 
     @classmethod
     def of(cls, tokenizer: "PreTrainedTokenizerBase") -> Self:
-        """Return the layout of a tokenizer.
-
-        Raises:
-            ArgumentError: It puts no token first, which a window without an answer would point at.
-        """
+        """Return a tokenizer's layout; `ArgumentError` if no special token is first, to say that there is no answer."""
         tokenize(tokenizer, [])
         encoding = tokenizer.backend_tokenizer.encode("a", "b")
-        sides = encoding.sequence_ids
-        question = [i for i, side in enumerate(sides) if side == 0]
-        passage = [i for i, side in enumerate(sides) if side == 1]
+        question, passage = ([i for i, side in enumerate(encoding.sequence_ids) if side == text] for text in (0, 1))
         if not question or not passage or question[0] == 0:
             raise ArgumentError(
                 f"{type(tokenizer).__name__} puts no special token before a pair of texts; question answering needs "
@@ -64,42 +51,24 @@ class PairLayout:
 
 @dataclass(frozen=True)
 class Window:
-    """A question and a stretch of a passage, as a model reads them.
+    """A question and a stretch of a passage, as a model reads them."""
 
-    Attributes:
-        ids: `(T,)` int32, special tokens included.
-        characters: The characters of the passage that each token holds, `(T, 2)` int32; `OUTSIDE` for other tokens.
-        passage_start: The place of the first passage token in `ids`.
-        first_token: Which of the passage's tokens that is.
-    """
-
-    ids: np.ndarray
-    characters: np.ndarray
-    passage_start: int
-    first_token: int
+    ids: np.ndarray  # (T,) int32, special tokens included
+    characters: np.ndarray  # (T, 2) int32: the characters of the passage that each token holds, `OUTSIDE` for others
+    passage_start: int  # the place of the first passage token in `ids`
+    first_token: int  # which of the passage's tokens that is
 
     def place_of(self, first: int, last: int) -> tuple[int, int] | None:
         """Return where the passage's tokens `first..last` (inclusive) are in `ids`; None unless all of them are."""
         move = self.passage_start - self.first_token
-        inside = (
-            self.first_token <= first and last + move < len(self.ids) and self.characters[last + move, 0] != OUTSIDE
-        )
-        return (first + move, last + move) if inside else None
+        if first < self.first_token or last + move >= len(self.ids) or self.characters[last + move, 0] == OUTSIDE:
+            return None
+        return first + move, last + move
 
 
 @dataclass(frozen=True)
 class WindowCutter:
-    """Cuts windows of one size.
-
-    Attributes:
-        layout: Where special tokens go.
-        max_seq_length: Tokens of a window at most, special ones included.
-        doc_stride: Tokens by which the window slides over the passage.
-        max_query_length: Tokens of the question at most; the rest is left out.
-
-    Raises:
-        ArgumentError: The window is too small for these lengths.
-    """
+    """Cuts windows of one size, with the settings of these names; `ArgumentError` if they would skip tokens."""
 
     layout: PairLayout
     max_seq_length: int
@@ -116,8 +85,7 @@ class WindowCutter:
         asked = question.ids[: self.max_query_length]
         room = self.max_seq_length - len(asked) - self.layout.special_tokens
         head = np.concatenate([self.layout.before, asked, self.layout.between])
-        around = np.full((len(head) + len(self.layout.after), 2), OUTSIDE, np.int32)
-        ahead, behind = around[: len(head)], around[len(head) :]
+        ahead, behind = (np.full((len(ids), 2), OUTSIDE, np.int32) for ids in (head, self.layout.after))
         count = 1 + max(0, math.ceil((len(passage) - room) / self.doc_stride))
         return [
             Window(
@@ -134,17 +102,13 @@ class WindowCutter:
 class Spans:
     """The best spans of B windows, K of each, best first. A window with fewer has scores of minus infinity at the end.
 
-    Attributes:
-        scores: log P(start) + log P(end) among the tokens of the window, `(B, K)`.
-        starts: The first token of each span, `(B, K)`.
-        ends: The last token of each span, inclusive, `(B, K)`.
-        nothing: The score of the window's first token, [CLS], which says that the answer is not here, `(B,)`.
+    A score is log P(start) + log P(end) among the tokens of the window.
     """
 
-    scores: Tensor
-    starts: Tensor
-    ends: Tensor
-    nothing: Tensor
+    scores: Tensor  # (B, K)
+    starts: Tensor  # (B, K): the first token of each span
+    ends: Tensor  # (B, K): the last one, inclusive
+    nothing: Tensor  # (B,): the score of the window's first token, [CLS], which says that the answer is not here
 
 
 def search_spans(
@@ -155,15 +119,10 @@ def search_spans(
     max_answer_length: int,
     count: int = 1,
 ) -> Spans:
-    """Return the best spans with start <= end, at most `max_answer_length` tokens, and both ends in the passage.
+    """Return the best `count` spans of each window, of at most `max_answer_length` tokens.
 
-    Args:
-        start_logits: The model's scores of each token as the first of the answer, `(B, T)`.
-        end_logits: The same as the last, `(B, T)`.
-        attention_mask: 0 where a row is padded, `(B, T)`.
-        passage: Whether a token is one of the passage, `(B, T)` bool.
-        max_answer_length: Tokens of a span at most.
-        count: Spans of each window.
+    `start_logits` and `end_logits` are `(B, T)`, as is `attention_mask` (0 where a row is padded) and `passage` (bool:
+    whether a token is one of the passage, where both ends of a span must be).
     """
     padded = attention_mask == 0
     first = start_logits.float().masked_fill(padded, -torch.inf).log_softmax(-1)
