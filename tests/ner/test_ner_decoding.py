@@ -75,13 +75,13 @@ def test_logits_and_log_probabilities_give_the_same():
 
 
 def test_argmax_may_be_illegal_and_its_stray_inside_begins_an_entity():
-    logits = np.log(np.array([[0.1, 0.1, 0.1, 0.6, 0.1], [0.1, 0.1, 0.1, 0.6, 0.1], [0.1, 0.1, 0.1, 0.1, 0.6]]))
+    logits = np.log(np.array([[0.1, 0.1, 0.1, 0.6, 0.1], [0.1, 0.1, 0.2, 0.5, 0.1], [0.1, 0.1, 0.1, 0.1, 0.6]]))
     decoder = LegalDecoder(LABELS)
     (found,) = decoder.decode([logits], legal=False)
     assert [LABELS[i] for i in found] == ["I-PS", "I-PS", "I-LC"]
     spans = decoder.spans_of(found, np.array([(0, 1), (1, 3), (4, 5)]), log_softmax(logits))
     assert [span[:3] for span in spans] == [(0, 3, "PS"), (4, 5, "LC")]
-    assert [span[3] for span in spans] == pytest.approx([0.36, 0.6], rel=1e-5)
+    assert [span[3] for span in spans] == pytest.approx([(0.6 * 0.5) ** 0.5, 0.6], rel=1e-5)
 
 
 def test_adjacent_entities_of_one_tag_stay_two():

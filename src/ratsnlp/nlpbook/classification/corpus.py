@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.data.corpus import Corpus, choose_held_out, held_out_count
 from ratsnlp.nlpbook.data.readers import read_nsmc
 from ratsnlp.nlpbook.errors import CorpusFormatError
@@ -15,6 +16,7 @@ from ratsnlp.nlpbook.tables.reading import Table
 from ratsnlp.nlpbook.tables.rows import LabelledTable
 
 logger = logging.getLogger("ratsnlp")
+__getattr__ = old_names.names_of("classification.corpus")
 
 NSMC_HEADER = ["id", "document", "label"]
 

@@ -8,6 +8,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.data.corpus import Corpus, Files, corpus_folder
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.model_folder import ModelFolder, write_whole
@@ -15,6 +16,7 @@ from ratsnlp.nlpbook.ner.formats import Entity, describe_difference, find_reader
 from ratsnlp.nlpbook.texts import compose
 
 logger = logging.getLogger("ratsnlp")
+__getattr__ = old_names.names_of("ner.corpus")
 
 SHOWN_ROWS = 10
 TAG_NAMES = {

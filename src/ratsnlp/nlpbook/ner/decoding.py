@@ -120,13 +120,13 @@ class LegalDecoder:
         """Return the entities of one text as `(start, end, tag, probability)`, start and end in characters, half-open.
 
         An `I-X` among the `label_numbers`, `(T,)`, that continues no X begins an entity. `characters` say where tokens
-        begin and end, `(T, 2)`. A probability is the product over the entity's tokens of what `log_probs`, `(T, K)`,
-        say of their labels; 1 without them.
+        begin and end, `(T, 2)`. A probability is the geometric mean over the entity's tokens of what `log_probs`,
+        `(T, K)`, say of their labels, so that long entities are not less sure for their length; 1 without them.
         """
         numbers, places = label_numbers.tolist(), characters.tolist()
         sure = [0.0] * len(numbers) if log_probs is None else log_probs[np.arange(len(numbers)), numbers].tolist()
         return [
-            (places[first][0], places[end - 1][1], tag, float(np.exp(sum(sure[first:end]))))
+            (places[first][0], places[end - 1][1], tag, float(np.exp(np.mean(sure[first:end]))))
             for first, end, tag in group_tags(self.labels[number] for number in numbers)
             if places[first][0] < places[end - 1][1]
         ]

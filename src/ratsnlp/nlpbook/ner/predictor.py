@@ -29,7 +29,7 @@ class Reading:
     log_probabilities: np.ndarray  # (T, K) float32: of each label for each token
     labels: np.ndarray  # (T,)
     entities: list[Entity]  # by position
-    probabilities: list[float]  # that all tokens of an entity have its labels: the product over them, in 0..1
+    probabilities: list[float]  # of an entity: the geometric mean over its tokens of their labels', in 0..1
 
 
 class NERPredictor(Predictor):

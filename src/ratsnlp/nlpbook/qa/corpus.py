@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.data.corpus import Corpus
 from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.tables.reading import read_table
-from ratsnlp.nlpbook.texts import compose, shorten
+from ratsnlp.nlpbook.texts import compose, excerpt, shorten
 
 logger = logging.getLogger("ratsnlp")
+__getattr__ = old_names.names_of("qa.corpus")
 
 KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
 QUESTION_COLUMNS = (("question", "질문"), ("context", "지문"), ("answer", "답"))  # the names that each may have
@@ -88,18 +90,31 @@ def read_question_table(path: Path) -> Iterator[QuestionRow]:
 
 @dataclass
 class QAExample:
-    """A question about a passage."""
+    """A question about a passage.
+
+    Raises:
+        CorpusFormatError: The answer does not stand in the passage, or not at its place and at several others.
+    """
 
     question_text: str
     context_text: str
     answer_text: str  # the answer to learn, as it stands in the passage
-    start_position_character: int  # where in the passage it begins; 0 is a place like any other
+    start_position_character: int = -1  # where in the passage it begins; -1 or None: at its first place
     answers: tuple[str, ...] = ()  # all answers that count as right; `answer_text` alone by default
     id: str = ""  # the corpus's name for the question
     article: str = ""  # questions about one article stay together when some are held out
 
     def __post_init__(self) -> None:
         self.answers = self.answers or (self.answer_text,)
+        given = self.start_position_character
+        place = _place_answer(self.context_text, self.answer_text, None if given in (None, -1) else given)
+        if place is None:
+            raise CorpusFormatError(
+                f"the answer {self.answer_text!r} of {self.question_text!r} does not stand "
+                + (f"at character {given} of " if given not in (None, -1) else "in ")
+                + f"the passage {excerpt(self.context_text)!r}"
+            )
+        self.start_position_character = place
 
     @property
     def texts(self) -> tuple[str, str]:
