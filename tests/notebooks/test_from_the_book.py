@@ -20,11 +20,11 @@ def rows():
 
 def reason_for(old):
     """Return what the page says of an old line."""
-    return next(why for first, _, why in rows() if old in first)
+    return next(row[-1] for row in rows() if old in row[0])
 
 
-def test_each_old_line_has_a_new_one_and_a_reason():
-    assert all(len(row) == 3 and all(row) for row in rows())
+def test_each_old_line_has_a_new_one_and_a_reason_or_works_as_it_is():
+    assert all(len(row) in (2, 3) and all(row) for row in rows())
 
 
 @pytest.mark.parametrize("module", ["transformers", "transformers.optimization"])
