@@ -12,7 +12,7 @@ from unittest import mock
 
 import httpx2
 
-from ratsnlp.nlpbook.data import catalog, download
+from ratsnlp.nlpbook.data import download
 from ratsnlp.nlpbook.data.download import Patience
 from ratsnlp.nlpbook.errors import DownloadError
 
@@ -116,10 +116,10 @@ def serving(behave: Callable[[Answer], None]) -> Iterator[FaultServer]:
             thread.join()
 
 
-def publish(*addresses: str) -> catalog.RemoteCorpus:
+def publish(*addresses: str) -> download.RemoteCorpus:
     """Return a corpus of one file, `CONTENT`, published at `addresses`."""
-    return catalog.RemoteCorpus(
-        "CC0", (catalog.RemoteFile(NAME, SIZE, hashlib.sha256(CONTENT).hexdigest(), addresses),)
+    return download.RemoteCorpus(
+        "CC0", (download.RemoteFile(NAME, SIZE, hashlib.sha256(CONTENT).hexdigest(), addresses),)
     )
 
 
@@ -252,7 +252,7 @@ def measure(fault: Fault, root: Path) -> Outcome:
 
     with (
         serving(fault.behave) as server,
-        mock.patch.dict(catalog.CATALOG, {"nsmc": publish(f"{server.address}/{NAME}")}),
+        mock.patch.dict(download.CATALOG, {"nsmc": publish(f"{server.address}/{NAME}")}),
         mock.patch.dict("os.environ", {download.OFFLINE: "", download.MIRRORS: ""}),
         mock.patch.object(httpx2.Response, "iter_raw", count),
     ):

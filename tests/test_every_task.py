@@ -163,9 +163,8 @@ def test_the_same_training_named_by_another_path_is_finished(trained, monkeypatc
         pipeline.train(spec.name, dataclasses.replace(args, seed=8))
 
 
-def test_a_training_that_was_cut_goes_on(tmp_path, monkeypatch, caplog):
+def test_a_training_that_was_cut_goes_on(tmp_path, monkeypatch, capsys):
     """Of all tasks one after another, so that each is cut in a folder of its own."""
-    caplog.set_level("INFO", logger="ratsnlp")
     for name in EVERY:
         spec, folder = TASKS[name], tmp_path / name
         args = rehearsal(spec, folder, max_train_examples=40)
@@ -173,9 +172,9 @@ def test_a_training_that_was_cut_goes_on(tmp_path, monkeypatch, caplog):
             patch.setattr(ModelFolder, "write_training", cut_at_the_end(ModelFolder.write_training))
             with pytest.raises(KeyboardInterrupt):
                 pipeline.train(name, args)
-        caplog.clear()
+        capsys.readouterr()
         best = pipeline.train(name, args)
-        assert f"resuming from {folder / 'model' / 'last.ckpt'}" in caplog.text
+        assert f"resuming from {folder / 'model' / 'last.ckpt'}" in capsys.readouterr().err
         assert best.exists()
         assert ModelFolder(folder / "model").read_training()["finished"]
 

@@ -188,8 +188,7 @@ def compare(first: Path, second: Path, folder: Path | None) -> None:
 @click.option("--force_download", is_flag=True, help="fetch even what is in place")
 def download(corpus: str | None, root: str | None, force_download: bool) -> None:
     """Fetch a published corpus, resuming what broke off; without CORPUS, list what there is."""
-    from ratsnlp.nlpbook.data.catalog import describe_catalog
-    from ratsnlp.nlpbook.data.download import download_corpus
+    from ratsnlp.nlpbook.data.download import describe_catalog, download_corpus
 
     if corpus is None:
         click.echo(describe_catalog())

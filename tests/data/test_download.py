@@ -34,7 +34,7 @@ from fault_server import (
 )
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.data import catalog, download
+from ratsnlp.nlpbook.data import download
 from ratsnlp.nlpbook.data.download import Patience
 from ratsnlp.nlpbook.errors import ArgumentError, DownloadError
 
@@ -50,7 +50,7 @@ def serve(monkeypatch):
 
         def start(behave=Answer.send_file):
             server = servers.enter_context(serving(behave))
-            monkeypatch.setitem(catalog.CATALOG, "nsmc", publish(f"{server.address}/published/{NAME}"))
+            monkeypatch.setitem(download.CATALOG, "nsmc", publish(f"{server.address}/published/{NAME}"))
             return server
 
         yield start
@@ -182,7 +182,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from fault_server import publish
 from ratsnlp import cli
-from ratsnlp.nlpbook.data.catalog import CATALOG
+from ratsnlp.nlpbook.data.download import CATALOG
 CATALOG["nsmc"] = publish({address!r})
 sys.argv = ["ratsnlp", "download", "nsmc", "--root", {root!r}]
 cli.main()
@@ -300,7 +300,7 @@ def test_what_was_in_place_stays_where_force_download_fails(serve, path, behave)
 def test_mirrors_are_asked_first_and_in_order(serve, path, monkeypatch, caplog):
     published = serve()
     school = serve()
-    monkeypatch.setitem(catalog.CATALOG, "nsmc", publish(f"{published.address}/{NAME}"))
+    monkeypatch.setitem(download.CATALOG, "nsmc", publish(f"{published.address}/{NAME}"))
     monkeypatch.setenv(download.MIRRORS, f"{DEAD} {school.address}/corpora/")
     get(path.parents[1])
     assert path.read_bytes() == CONTENT
@@ -357,7 +357,7 @@ def test_a_corpus_without_a_sample_of_its_own_names_those_there_are(serve, tmp_p
 
 def test_the_proxy_of_the_environment_is_used(serve, path, monkeypatch):
     proxy = serve()
-    monkeypatch.setitem(catalog.CATALOG, "nsmc", publish(f"http://corpora.example/{NAME}"))
+    monkeypatch.setitem(download.CATALOG, "nsmc", publish(f"http://corpora.example/{NAME}"))
     monkeypatch.setenv("HTTP_PROXY", proxy.address)
     get(path.parents[1])
     assert path.read_bytes() == CONTENT
@@ -406,7 +406,7 @@ def test_a_folder_that_cannot_be_written_is_said(serve, place):
     server = serve()
     wanted = rf"{place}/{NAME} cannot be written: .*permit.* Nothing was put in place; give another folder"
     with pytest.raises(DownloadError, match=f"(?i){wanted.replace('permit', '(permi|read-only)')}"):
-        download.put_in_place(catalog.CATALOG["nsmc"].files[0], "nsmc", Path(place) / NAME, False, QUICK)
+        download.put_in_place(download.CATALOG["nsmc"].files[0], "nsmc", Path(place) / NAME, False, QUICK)
     assert server.asked == []
 
 
@@ -439,8 +439,8 @@ def test_a_builtin_corpus_needs_no_fetching(caplog):
 
 
 def test_every_file_of_the_catalog_has_a_digest_a_size_and_a_pinned_address():
-    assert list(catalog.CATALOG) == ["nsmc", "klue-nli", "kornli", "korquad-v1", "klue-ner"]
-    files = [file for corpus in catalog.CATALOG.values() for file in corpus.files]
+    assert list(download.CATALOG) == ["nsmc", "klue-nli", "kornli", "korquad-v1", "klue-ner"]
+    files = [file for corpus in download.CATALOG.values() for file in corpus.files]
     assert len({file.sha256 for file in files}) == len(files) == 12
     for file in files:
         assert re.fullmatch("[0-9a-f]{64}", file.sha256)
@@ -460,7 +460,7 @@ def test_every_file_of_the_catalog_has_a_digest_a_size_and_a_pinned_address():
     ],
 )
 def test_the_digests_are_those_of_published_files(corpus, name):
-    (file,) = (file for file in catalog.CATALOG[corpus].files if file.name == name)
+    (file,) = (file for file in download.CATALOG[corpus].files if file.name == name)
     content = (Path(os.environ["RATSNLP_REAL_DATA"]) / corpus / name).read_bytes()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
 
@@ -484,7 +484,7 @@ def test_the_command_without_a_corpus_lists_them_all(call):
     status, shown, _ = call()
     assert status == 0
     assert re.search(r"^korquad-v1 \(CC BY-ND 2\.0 KR\)\n  KorQuAD_v1\.0_train\.json +38\.5 MB  https://", shown, re.M)
-    for corpus in catalog.CATALOG.values():
+    for corpus in download.CATALOG.values():
         assert all(file.addresses[0] in shown for file in corpus.files)
 
 

@@ -7,11 +7,10 @@ import pytest
 from fault_server import serving
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.classification import ClassificationExample, NsmcCorpus
-from ratsnlp.nlpbook.data.catalog import CATALOG
-from ratsnlp.nlpbook.data.download import download_downstream_dataset, is_in_place
+from ratsnlp.nlpbook.data.download import CATALOG, download_downstream_dataset, is_in_place
 from ratsnlp.nlpbook.paircls import KorNLICorpus
 
-korpora = pytest.importorskip("Korpora", reason="Korpora is not installed: pip install 'ratsnlp[korpora]'")
+korpora = pytest.importorskip("Korpora", reason="Korpora is not installed: pip install Korpora")
 
 NSMC = 'id\tdocument\tlabel\n1\t{name} 재미있어요\t1\n2\t"그는 ""별로""라고 했다"\t0\n'
 PAIRS = "sentence1\tsentence2\tgold_label\n{name} 비가 온다\t날씨가 궂다\tentailment\n"

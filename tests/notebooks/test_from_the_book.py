@@ -34,10 +34,10 @@ def test_the_old_adamw_cannot_be_imported(module):
     assert reason_for("import AdamW").startswith("오류")
 
 
-def test_encode_plus_is_gone(tokenizer):
-    assert not hasattr(tokenizer, "encode_plus")
-    assert not hasattr(tokenizer, "batch_encode_plus")
-    assert reason_for("encode_plus").startswith("오류")
+def test_encode_plus_is_put_back(tokenizer):
+    with pytest.warns(FutureWarning, match="called tokenizer"):
+        assert tokenizer.encode_plus("재미있는 영화") == tokenizer("재미있는 영화")
+    assert "ratsnlp" in reason_for("encode_plus")
 
 
 def test_outputs_unpack_to_names():

@@ -390,7 +390,7 @@ def test_an_own_corpus_class_needs_no_base(make_args, tokenizer, corpora):
     assert [feature.label for feature in dataset] == [1, 0, 2]
     tokens = tokenizer.convert_ids_to_tokens(dataset[0].input_ids)
     assert tokens == ["[CLS]", "최", "##고", "##의", "감", "##동", "[SEP]"]
-    assert set(dataset.corpus.folders) == {str(corpora / "mine")}
+    assert set(dataset.corpus.corpus.folders) == {str(corpora / "mine")}
 
 
 def test_an_own_corpus_may_live_where_no_folder_of_its_name_is(make_args, tokenizer, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ratsnlp.nlpbook.data.catalog import CATALOG
+from ratsnlp.nlpbook.data.download import CATALOG
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError, CorpusMissingError
 from ratsnlp.nlpbook.paircls import KlueNLICorpus, KorNLICorpus
 from ratsnlp.nlpbook.paircls.baseline import score_hypothesis_only

@@ -10,7 +10,7 @@ import pytest
 
 from qa_samples import PASSAGE, builtin_examples, placed, squad, write_json
 from ratsnlp.nlpbook.builtin import builtin_corpus
-from ratsnlp.nlpbook.data.catalog import CATALOG
+from ratsnlp.nlpbook.data.download import CATALOG
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QACorpus, QAExample
 from ratsnlp.nlpbook.qa.corpus import read_question_table, read_squad

@@ -208,8 +208,9 @@ def test_a_model_folder_answers_as_it_was_trained_to(trained):
 
 def test_page_command_and_predictor_give_the_same_answer(trained, monkeypatch, capsys):
     expected = pipeline.load_predictor(trained)("누가 만들었나?", PASSAGE)
+    on_page = {**expected, "kind": "spans"}
     client = pipeline.build_app(trained).test_client()
-    assert client.post("/api", json={"question": "누가 만들었나?", "context": PASSAGE}).get_json() == expected
+    assert client.post("/api", json={"question": "누가 만들었나?", "context": PASSAGE}).get_json() == on_page
     monkeypatch.setattr("sys.argv", ["ratsnlp", "predict", str(trained), "누가 만들었나?", PASSAGE])
     with pytest.raises(SystemExit) as ended:
         main()

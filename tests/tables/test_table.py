@@ -393,7 +393,7 @@ def test_many_labels_are_not_all_listed(tmp_path, caplog):
         (
             HEADER + reviews(6, ("5",)),
             "평점",
-            r"column 평점 holds one value only, '5', in all of 6 rows; a classifier tells",
+            r"column 평점 holds one value only, '5', in all of 6 rows; a classifier needs",
         ),
         (
             HEADER + reviews(),

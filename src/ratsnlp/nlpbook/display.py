@@ -6,9 +6,8 @@
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytorch_lightning as pl
 
 from ratsnlp.nlpbook.data.dataset import FeatureDataset
@@ -19,19 +18,13 @@ from ratsnlp.nlpbook.training.trainer import read_run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS = ("input_ids", "attention_mask", "token_type_ids")
-"""What features hold for each token, as the model takes it."""
-MARK = "*"
-"""Stands in a table before the rows that the text below it speaks of."""
+COLUMNS = ("input_ids", "attention_mask", "token_type_ids")  # what features hold for each token
+MARK = "*"  # stands in a table before the rows that the text below it speaks of
 
 
 @dataclass(frozen=True, repr=False)
 class Shown:
-    """Something to look at.
-
-    Attributes:
-        text: What it says, in words.
-    """
+    """Something to look at, and what it says in words."""
 
     text: str
 
@@ -44,11 +37,7 @@ class Shown:
 
 @dataclass(frozen=True, repr=False)
 class ShownPicture(Shown):
-    """A picture, and what it says in words.
-
-    Attributes:
-        figure: The picture; `figure.savefig(path)` writes it.
-    """
+    """A picture, and what it says in words. `figure.savefig(path)` writes it."""
 
     figure: "Figure"
 
@@ -59,30 +48,23 @@ class ShownPicture(Shown):
 
 @dataclass(frozen=True, repr=False)
 class ShownTable(Shown):
-    """A table that scrolls under its cell, and the same in words.
+    """A table that scrolls under its cell, and the same in words."""
 
-    Attributes:
-        rows: The cells, names of the columns first. A row that begins with `MARK` stands out.
-        caption: What stands below.
-    """
-
-    rows: Sequence[Sequence[str]]
-    caption: str
+    rows: Sequence[Sequence[str]]  # names of the columns first; a row that begins with `MARK` stands out
+    caption: str  # what stands below
 
     def _repr_html_(self) -> str:
-        names, *rows = self.rows
-        lines = [f"<tr>{_write_cells('th', names)}</tr>"]
-        lines += [f"<tr>{_write_cells('th' if row[0] == MARK else 'td', row)}</tr>" for row in rows]
+        lines = []
+        for number, row in enumerate(self.rows):
+            tag = "th" if number == 0 or row[0] == MARK else "td"
+            written = (f'<{tag} style="text-align: left">{html.escape(text)}</{tag}>' for text in row)
+            lines.append(f"<tr>{''.join(written)}</tr>")
         table = f"<table>{''.join(lines)}</table>"
         return f'<div style="max-height: 24em; overflow: auto">{table}</div><p>{html.escape(self.caption)}</p>'
 
 
 def show_features(dataset: FeatureDataset[Any, Any], row: int) -> ShownTable:
-    """Show one row of a dataset as the model reads it: each token with its numbers, and the right answer.
-
-    Args:
-        dataset: A dataset of any task.
-        row: Which row.
+    """Show one row of a dataset of any task as the model reads it: each token with its numbers, and the right answer.
 
     Raises:
         IndexError: There is no such row.
@@ -114,11 +96,7 @@ def show_lengths(dataset: FeatureDataset[Any, Any]) -> ShownPicture:
 
 
 def show_history(trainer: pl.Trainer) -> ShownPicture:
-    """Show the curves of a training that `get_trainer`'s trainer ran; in words, what each validation measured.
-
-    Args:
-        trainer: The trainer, after `fit`.
-    """
+    """Show the curves of a training that `get_trainer`'s trainer ran; in words, what each validation measured."""
     history = read_run(trainer)
     names = sorted(name for name in history if name.startswith("val"))
     names.sort(key=is_validation_score)  # losses first
@@ -130,23 +108,11 @@ def show_history(trainer: pl.Trainer) -> ShownPicture:
     return ShownPicture(_lay_out(rows), draw_curves(history))
 
 
-class Confused(Protocol):
-    """A report that counts how labels are confused."""
-
-    @property
-    def label_names(self) -> Sequence[str]:
-        """How to show the labels, in order."""
-
-    @property
-    def confusion(self) -> np.ndarray:
-        """Counts `(K, K)`, true label by row."""
-
-
-def show_confusion(report: Confused) -> ShownPicture:
+def show_confusion(report: Any) -> ShownPicture:
     """Show how often each true label was taken for each label.
 
-    Args:
-        report: The report that `nlpbook.evaluate` returns for a task with labels.
+    `report` is what `nlpbook.evaluate` returns for a task with labels: it has `label_names`, and `confusion`, counts
+    `(K, K)` with the true label by row.
     """
     names, counts = list(report.label_names), report.confusion
     rows = [["true / predicted", *names]]
@@ -156,9 +122,4 @@ def show_confusion(report: Confused) -> ShownPicture:
 
 def _lay_out(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(fill, row, widths)).rstrip() for row in rows)
-    return "\n".join(lines)
-
-
-def _write_cells(tag: str, texts: Sequence[str]) -> str:
-    return "".join(f'<{tag} style="text-align: left">{html.escape(text)}</{tag}>' for text in texts)
+    return "\n".join("  ".join(map(fill, row, widths)).rstrip() for row in rows)

@@ -1,16 +1,20 @@
-"""Scores over a whole split. Never the mean of batch means: batches differ in size."""
+"""Scores over a whole split, on tensors. Never the mean of batch means: batches differ in size."""
 
+from collections.abc import Callable
+
+import numpy as np
+import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from ratsnlp.nlpbook.evaluation import statistics
 
 
 def accuracy(preds: Tensor, labels: Tensor, ignore_index: int | None = None) -> Tensor:
     """Return the share of `preds` that equal `labels`, in 0..1, as a float32 scalar.
 
-    Args:
-        preds: Predicted ids, of any shape: `(B,)` for one label a text, `(B, T)` for one a token.
-        labels: True ids, of the same shape.
-        ignore_index: Positions with this label are left out of the count.
+    Both are ids, of any shape: `(B,)` for one label a text, `(B, T)` for one a token. Positions labelled `ignore_index`
+    are left out of the count.
 
     Raises:
         ValueError: The shapes differ, or no position is left to count.
@@ -30,37 +34,25 @@ def confusion_matrix(preds: Tensor, labels: Tensor, num_labels: int) -> Tensor:
 
 
 def class_scores(confusion: Tensor) -> dict[str, Tensor]:
-    """Return precision, recall and F1 of each class, in 0..1, from confusion matrices.
+    """Return `precision`, `recall`, `f1` of each class in 0..1, each `(..., K)` float64, from counts `(..., K, K)`.
 
-    Args:
-        confusion: Counts `(..., K, K)`, true label by row; leading dimensions are separate matrices.
-
-    Returns:
-        `precision`, `recall`, `f1`, each `(..., K)` float64. A score with nothing to count is 0.
+    True labels are in rows. A score with nothing to count is 0.
     """
-    counts = confusion.double()
-    hits = counts.diagonal(dim1=-2, dim2=-1)
-    predicted, present = counts.sum(-2), counts.sum(-1)
-    # an empty class has no hits either: 0 / 1
-    return {
-        "precision": hits / predicted.clamp(min=1),
-        "recall": hits / present.clamp(min=1),
-        "f1": 2 * hits / (predicted + present).clamp(min=1),
-    }
+    return _in_numpy(statistics.class_scores, confusion)
 
 
 def overall_scores(confusion: Tensor) -> dict[str, Tensor]:
-    """Return accuracy and macro F1, in 0..1, from confusion matrices `(..., K, K)`: each `(...)` float64.
+    """Return `accuracy` and `macro_f1` in 0..1, each `(...)` float64, from counts `(..., K, K)`, true label by row.
 
     A class that is neither present nor predicted does not count towards macro F1.
     """
-    counts = confusion.double()
-    total = counts.sum((-2, -1))
-    seen = (counts.sum(-1) + counts.sum(-2)) > 0
-    return {
-        "accuracy": counts.diagonal(dim1=-2, dim2=-1).sum(-1) / total,
-        "macro_f1": class_scores(confusion)["f1"].sum(-1) / seen.sum(-1),
-    }
+    return _in_numpy(statistics.overall_scores, confusion)
+
+
+def _in_numpy(score: Callable[[np.ndarray], dict[str, np.ndarray]], confusion: Tensor) -> dict[str, Tensor]:
+    with np.errstate(invalid="ignore"):  # of no rows at all, scores are NaN
+        found = score(confusion.double().cpu().numpy())
+    return {name: torch.as_tensor(values).to(confusion.device) for name, values in found.items()}
 
 
 def macro_f1(preds: Tensor, labels: Tensor, num_labels: int) -> Tensor:

@@ -4,10 +4,13 @@ The rest of the library knows nothing of it, but for the lines that ask here: `n
 of the task folders and their `corpus` modules, and `add_encode_plus()` where transformers is loaded.
 """
 
+import dataclasses
 import sys
+import tempfile
 import types
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pkgutil import resolve_name
 from typing import Any
 
@@ -35,21 +38,21 @@ MOVED = {
     "classification.corpus": {
         "ClassificationDataset": "classification.dataset:ClassificationDataset",
         "ClassificationFeatures": "classification.dataset:ClassificationFeatures",
-        "_convert_examples_to_classification_features": "classification.dataset:convert_to_features",
+        "_convert_examples_to_classification_features": "old_names:convert_classification",
     },
     "qa.corpus": {
         "QADataset": "qa.dataset:QADataset",
         "QAFeatures": "qa.dataset:QAFeatures",
-        "_squad_convert_examples_to_features": "qa.dataset:convert_to_features",
+        "_squad_convert_examples_to_features": "old_names:convert_qa",
     },
     "ner.corpus": {
         "NERDataset": "ner.dataset:NERDataset",
         "NERFeatures": "ner.dataset:NERFeatures",
-        "_convert_examples_to_ner_features": "ner.dataset:convert_to_features",
+        "_convert_examples_to_ner_features": "old_names:convert_ner",
     },
-    "classification": {"_convert_examples_to_classification_features": "classification.dataset:convert_to_features"},
-    "qa": {"_squad_convert_examples_to_features": "qa.dataset:convert_to_features"},
-    "ner": {"_convert_examples_to_ner_features": "ner.dataset:convert_to_features"},
+    "classification": {"_convert_examples_to_classification_features": "old_names:convert_classification"},
+    "qa": {"_squad_convert_examples_to_features": "old_names:convert_qa"},
+    "ner": {"_convert_examples_to_ner_features": "old_names:convert_ner"},
 }
 """Names that are in another module of a task's folder now."""
 
@@ -125,6 +128,27 @@ def download_pretrained_model(args: Any, config_only: bool = False) -> None:
 
 def check_exist_checkpoints(args: Any) -> None:
     """Do nothing: `fit` says what the model folder holds, and goes on with the same training."""
+
+
+def _convert(dataset: str, examples: Any, tokenizer: Any, args: Any, label_list: Any = ()) -> list[Any]:
+    """Return the features of examples, as a list; of a long passage, those of all its windows."""
+
+    class Given:
+        def get_examples(self, folder: str, mode: str) -> Any:
+            return examples
+
+        def get_labels(self) -> Any:
+            return label_list
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        args = dataclasses.replace(args, feature_cache_dir=folder)
+        made = resolve_name(f"{NLPBOOK}.{dataset}")(args, tokenizer, Given(), "train")
+        return [made.read_row(row) for row in range(len(made.store))]
+
+
+convert_classification = partial(_convert, "classification.dataset:ClassificationDataset")
+convert_qa = partial(_convert, "qa.dataset:QADataset")
+convert_ner = partial(_convert, "ner.dataset:NERDataset")
 
 
 def add_encode_plus() -> None:

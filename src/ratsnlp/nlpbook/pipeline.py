@@ -17,10 +17,9 @@ from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
 from ratsnlp.nlpbook.checkpoints import describe_fine_tuned, find_fine_tuned, select_checkpoint
 from ratsnlp.nlpbook.data.batches import get_dataloaders
-from ratsnlp.nlpbook.data.catalog import CATALOG
 from ratsnlp.nlpbook.data.corpus import corpus_folder, held_out_count
 from ratsnlp.nlpbook.data.dataset import FeatureDataset
-from ratsnlp.nlpbook.data.download import download_downstream_dataset
+from ratsnlp.nlpbook.data.download import CATALOG, download_downstream_dataset
 from ratsnlp.nlpbook.environment import is_first_process
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
 from ratsnlp.nlpbook.evaluation.report import Precision, score

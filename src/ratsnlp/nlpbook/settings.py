@@ -162,6 +162,15 @@ def settings_of(arguments_class: Any) -> dict[str, Setting]:
 class Arguments:
     """Base of all settings: checked as a whole when made, so that one error names everything that is wrong."""
 
+    def __new__(cls, *_: Any, **named: Any) -> Self:
+        """Say what became of a setting that is gone, where Python would say that it expects none of that name.
+
+        Raises:
+            ArgumentError: A setting of 1.x that is gone is given.
+        """
+        cls.raise_for([f"{name} is gone: {SETTINGS[name]}" for name in named if name in SETTINGS])
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         """Check every setting.
 

@@ -42,7 +42,7 @@ class NsmcCorpus(Corpus[ClassificationExample]):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Tell whether a file begins with NSMC's header."""
+        """Return whether a file begins with NSMC's header."""
         return _read_header(path) == NSMC_HEADER
 
     def read(self, path: Path) -> Iterator[ClassificationExample]:
@@ -69,33 +69,30 @@ def _read_header(path: Path) -> list[str]:
 
 
 def _make_examples(table: LabelledTable) -> Iterator[ClassificationExample]:
-    for row in table.rows():
-        first, second = (*row.texts, None)[:2]
-        yield ClassificationExample(str(first), second, row.label)
+    for first, *second, label in table.rows():
+        yield ClassificationExample(first, second[0] if second else None, label)
 
 
 class TableCorpus(Corpus[ClassificationExample]):
     """Own texts with own labels: `TableCorpus("reviews.csv", text="리뷰", label="평점")`.
 
-    The file is CSV, TSV, JSON lines, a JSON list or an Excel workbook. Columns are told by the names given, else by
-    known names, else by contents; where that is not certain, the user is asked. Labels come from the data, numbers by
+    The file is CSV, TSV, JSON lines, a JSON list or an Excel workbook. Columns are those named, else those of known
+    names, else chosen by contents; where that is not certain, the user is asked. Labels come from the data, numbers by
     size, then texts by alphabet. Without a test file some rows are held out, each label with its share: "val" and
     "test" name them, "train" the others.
 
     Args:
         train: The file to learn from.
-        text: Its column of texts.
-        label: Its column of labels.
+        text, label: Its columns of texts and of labels.
         pair: Its column of second texts, which makes pairs.
         test: A file to score on, with the same columns or ones of known names; default: rows held out of `train`.
         validation: A file to validate on; default: as `test`.
-        pairs: Whether each example has two texts; default: told by `pair` and by known names.
-        held_out: The held-out share of the rows, at most 5,000 rows.
-        seed: Same seed, same held-out rows.
+        pairs: Whether each example has two texts; default: where `pair` is named, or both columns have known names.
+        held_out: The held-out share of the rows, at most 5,000 rows. Same `seed`, same rows.
         skip_bad_rows: Leave out rows that cannot be used, instead of refusing the file.
 
     Raises:
-        ArgumentError: A column is not there, or cannot be told.
+        ArgumentError: A column is not there, or which one is meant is not certain.
         CorpusMissingError: A file is not there.
         CorpusFormatError: A file cannot be read, has bad rows, or its labels are none.
     """
@@ -118,44 +115,32 @@ class TableCorpus(Corpus[ClassificationExample]):
         skip_bad_rows: bool = False,
     ):
         self.skip_bad_rows = skip_bad_rows
-        self.name_files(train, validation or test or train, test or train)
-        table = Table(self.path("", "train"))
+        self._name_files(train, validation or test or train, test or train)
+        path = self.path("", "train")
+        table = Table(path)
         if not table.names:
-            raise CorpusFormatError(f"{table.path} is empty")
-        learnt = LabelledTable(table, choose_columns(table, text, label, pair, pairs), None, skip_bad_rows)
-        self.columns = learnt.columns
-        found = learnt.survey()
-        self.own_labels = list(learnt.labels or ())
+            raise CorpusFormatError(f"{path} is empty")
+        learned = LabelledTable(table, choose_columns(table, text, label, pair, pairs), None, skip_bad_rows)
+        self.columns = learned.columns
+        found = learned.survey()
+        self.own_labels = list(learned.labels or ())
         self.held_out: frozenset[int] = frozenset()
-        if self.holds_out:
+        if self.files["train"] in (self.files["val"], self.files["test"]):
             self.held_out = choose_held_out(found, held_out_count(len(found), held_out), seed)
-            self.refuse_too_few(len(found))
-        for other in {self.path("", mode) for mode in ("val", "test")} - {table.path}:
+            count, rows = len(self.held_out), len(found)
+            if not count:
+                raise CorpusFormatError(
+                    f"{path}: {rows} rows of {len(self.own_labels)} labels are too few to hold any out for scoring; "
+                    "give more rows, or a file to score on: --test_file, in Python test=FILE"
+                )
+            logger.info("%s: %d rows held out to score on, %d left to learn from", path.name, count, rows - count)
+        for other in {self.path("", mode) for mode in ("val", "test")} - {path}:
             self.open(other).survey()
 
-    def name_files(self, train: str | Path, validation: str | Path, test: str | Path) -> None:
-        """Note the files as absolute paths, so that they do not depend on the corpus's folder."""
+    def _name_files(self, train: str | Path, validation: str | Path, test: str | Path) -> None:
         named = {"train": train, "val": validation, "test": test}
+        # absolute, so that they do not depend on the corpus's folder
         super().__init__({mode: Path(path).expanduser().absolute() for mode, path in named.items()})
-
-    @property
-    def holds_out(self) -> bool:
-        """Whether some rows of the training file are kept for scoring."""
-        return self.files["train"] in (self.files["val"], self.files["test"])
-
-    def refuse_too_few(self, rows: int) -> None:
-        """Say what was held out, or that nothing could be.
-
-        Raises:
-            CorpusFormatError: Each label has one row only.
-        """
-        path, held = self.path("", "train"), len(self.held_out)
-        if not held:
-            raise CorpusFormatError(
-                f"{path}: {rows} rows of {len(self.own_labels)} labels are too few to hold any out for scoring; give "
-                "more rows, or a file to score on: --test_file, in Python test=FILE"
-            )
-        logger.info("%s: %d rows held out to score on, %d left to learn from", path.name, held, rows - held)
 
     def open(self, path: Path) -> LabelledTable:
         """Return one of the files as labelled rows: with the training file's columns, or ones of known names."""
@@ -193,20 +178,18 @@ class TableCorpus(Corpus[ClassificationExample]):
         }
         names = [*self.columns.texts, self.columns.label]
         rows = enumerate(self.open(self.path("", "train")).rows())
-        held = ((*row.texts, row.label) for number, row in rows if number in self.held_out)
-        ModelFolder(folder).write_table(record, (dict(zip(names, cells, strict=True)) for cells in held))
+        held = (dict(zip(names, row, strict=True)) for number, row in rows if number in self.held_out)
+        ModelFolder(folder).write_table(record, held)
 
     @classmethod
     def restore(cls, folder: str | Path) -> Self:
-        """Return the corpus that a model folder learnt from; the held-out rows come from the folder itself."""
+        """Return the corpus that a model folder learned from; the held-out rows come from the folder itself."""
         home = ModelFolder(folder)
         record = home.read_table()
-        files = dict(record["files"])
+        train = record["files"]["train"]
+        others = (record["files"][mode] for mode in ("val", "test"))
         corpus = cls.__new__(cls)
-        for mode in ("val", "test"):
-            if files[mode] == files["train"]:
-                files[mode] = home.held_out
-        corpus.name_files(files["train"], files["val"], files["test"])
+        corpus._name_files(train, *(home.held_out if other == train else other for other in others))
         corpus.columns = Columns(**record["columns"])
         corpus.own_labels, corpus.skip_bad_rows = record["labels"], record["skip_bad_rows"]
         corpus.held_out = frozenset(record["held_out"])

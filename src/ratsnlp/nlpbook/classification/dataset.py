@@ -29,18 +29,7 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
     example_class = ClassificationExample
 
     def convert_examples(self, examples: Sequence[ClassificationExample]) -> Chunk:
-        """Turn examples into ids, the token at which a pair's second text begins, and label numbers."""
-        texts: list[Any] = [example.texts for example in examples]
-        ids, types = encode(self.tokenizer, texts, self.args.max_seq_length)
-        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
-        flat = np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum()))
-        pairs = any(e.text_b is not None for e in examples)
-        starts = [row.index(1) if pairs and 1 in row else len(row) for row in types]
-        rows = {"label": self.label_numbers(examples), "second_start": np.array(starts, np.int32)}
-        return Chunk(lengths, {"input_ids": flat}, rows)
-
-    def label_numbers(self, examples: Sequence[ClassificationExample]) -> np.ndarray:
-        """Return each example's label as its place in the corpus's order.
+        """Turn examples into ids, the token at which a pair's second text begins, and label numbers.
 
         Raises:
             CorpusFormatError: A label is not one of the corpus's.
@@ -52,7 +41,15 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
                     f"{self.source}: label {example.label!r} of {example.text_a[:40]!r} "
                     f"is not one of {self.get_labels()}"
                 )
-        return np.fromiter((number[example.label] for example in examples), np.int32, len(examples))
+        texts: list[Any] = [example.texts for example in examples]
+        ids, types = encode(self.tokenizer, texts, self.args.max_seq_length)
+        lengths = np.fromiter(map(len, ids), np.int64, len(ids))
+        flat = np.fromiter((token for row in ids for token in row), np.int32, int(lengths.sum()))
+        pairs = any(e.text_b is not None for e in examples)
+        starts = [row.index(1) if pairs and 1 in row else len(row) for row in types]
+        labels = [number[example.label] for example in examples]
+        rows = {"label": np.array(labels, np.int32), "second_start": np.array(starts, np.int32)}
+        return Chunk(lengths, {"input_ids": flat}, rows)
 
     def read_row(self, row: int) -> ClassificationFeatures:
         """Return a stored row as features."""
@@ -69,11 +66,9 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
 
     def describe_example(self, example: ClassificationExample, features: ClassificationFeatures) -> dict[str, str]:
         """Return the log lines of one example."""
-        if example.text_b is None:
-            shown = {"sentence": example.text_a}
-        else:
-            shown = {"sentence A, B": f"{example.text_a} + {example.text_b}"}
-        return shown | {
+        both = f"{example.text_a} + {example.text_b}"
+        return {
+            **({"sentence": example.text_a} if example.text_b is None else {"sentence A, B": both}),
             "tokens": " ".join(self.tokenizer.convert_ids_to_tokens(features.input_ids)),
             "label": str(example.label),
             "features": str(features),

@@ -3,8 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -21,53 +20,17 @@ from ratsnlp.nlpbook.models import load_pretrained, name_head, order_head, split
 EOJEOL = re.compile(r"\S+")
 
 
-class Classifier(Protocol):
-    """What `explain` needs of a predictor."""
-
-    tokenizer: PreTrainedTokenizerBase
-    max_seq_length: int
-    label_names: list[str]
-
-    @property
-    def answer_fields(self) -> tuple[str, ...]:
-        """The names of a question's texts."""
-
-    def probabilities(self, texts: Sequence[Any]) -> Tensor:
-        """Return the probability of each label for each text or pair, `(N, K)`."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """An eojeol and what it did.
-
-    Attributes:
-        field: The text that it stands in, by name.
-        text: The eojeol.
-        start: Its first character in that text.
-        end: One past its last.
-        weight: By how much the probability of the decision falls where the eojeol is left out; below 0, it rises.
-    """
-
-    field: str
-    text: str
-    start: int
-    end: int
-    weight: float
-
-
-def explain(predictor: Classifier, *texts: str) -> dict[str, Any]:
-    """Return how much each eojeol of a text, or of a pair of texts, moved the decision.
+def explain(predictor: "ClassificationPredictor", *texts: str) -> dict[str, Any]:
+    """Return how much each eojeol (a word between spaces) of a text, or of a pair of texts, moved the decision.
 
     The model reads the texts once as they are and once without each eojeol, all together. What lies beyond
-    `max_seq_length` is not read, so it weighs 0.
-
-    Args:
-        predictor: A classifier of texts or pairs.
-        texts: The texts of one question.
+    `max_seq_length` is not read, so it weighs 0. Of a predictor nothing more is used than `answer_fields`, `tokenizer`,
+    `max_seq_length`, `label_names` and `probabilities`.
 
     Returns:
         The texts (in NFC, which places count in) under their names; `prediction` and its `probability`; and `words`,
-        the eojeols in order, as dicts with the fields of `Word`.
+        the eojeols in order, as dicts: the `field` that one stands in, its `text`, its characters `start` and `end`
+        (half-open), and its `weight`, by how much the probability falls without it; below 0, it rises.
 
     Raises:
         TypeError: There are more or fewer texts than a question has.
@@ -75,33 +38,28 @@ def explain(predictor: Classifier, *texts: str) -> dict[str, Any]:
     fields = predictor.answer_fields
     if len(texts) != len(fields):
         raise TypeError(f"{len(texts)} texts given; needed: {', '.join(fields)}")
-    texts = tuple(unicodedata.normalize("NFC", text) for text in texts)
+    texts = _compose(texts)
     lengths = _measure_read(predictor.tokenizer, texts, predictor.max_seq_length)
     read = tuple(text[:length] for text, length in zip(texts, lengths, strict=True))
     found = [(side, match) for side, text in enumerate(texts) for match in EOJEOL.finditer(text)]
     seen = [(side, match.span()) for side, match in found if match.start() < lengths[side]]
-    rows = predictor.probabilities([_as_question(read), *(_as_question(_leave_out(read, *place)) for place in seen)])
+    asked = [read]
+    for side, (start, end) in seen:
+        shorter = read[side][:start] + read[side][end:].lstrip()
+        asked.append((*read[:side], shorter, *read[side + 1 :]))
+    rows = predictor.probabilities([each if len(each) > 1 else each[0] for each in asked])
     decision = int(rows[0].argmax())
     falls = dict(zip(seen, (rows[0, decision] - rows[1:, decision]).tolist(), strict=True))
-    words = [
-        Word(fields[side], match[0], *match.span(), round(falls.get((side, match.span()), 0.0), 4))
-        for side, match in found
-    ]
+    words = []
+    for side, match in found:
+        weight = round(falls.get((side, match.span()), 0.0), 4)
+        place = {"field": fields[side], "text": match[0], "start": match.start(), "end": match.end()}
+        words.append({**place, "weight": weight})
     return dict(zip(fields, texts, strict=True)) | {
         "prediction": predictor.label_names[decision],
         "probability": round(float(rows[0, decision]), 4),
-        "words": [asdict(word) for word in words],
+        "words": words,
     }
-
-
-def _as_question(texts: tuple[str, ...]) -> str | tuple[str, ...]:
-    return texts if len(texts) > 1 else texts[0]
-
-
-def _leave_out(texts: tuple[str, ...], side: int, place: tuple[int, int]) -> tuple[str, ...]:
-    start, end = place
-    shorter = texts[side][:start] + texts[side][end:].lstrip()
-    return (*texts[:side], shorter, *texts[side + 1 :])
 
 
 def _measure_read(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], max_seq_length: int) -> list[int]:
@@ -119,37 +77,26 @@ SAMPLES = 200  # texts on which an engine is compared with PyTorch: a few second
 
 
 def describe_probabilities(probabilities: Tensor, labels: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
-    """Return the published fields of one answer.
+    """Return the published fields of one answer, given the probability of each label, `(K,)`, and names to show.
 
-    Args:
-        probabilities: One probability for each label, `(K,)`.
-        labels: The labels in order.
-        names: How to show them, in the same order.
-
-    Returns:
-        `prediction`; for each label `KEY_data` (such as "긍정 0.97") and `KEY_width` (the length of its bar); and two
-        lists for any number of labels: `labels`, the most probable first under the name shown, and `probabilities`,
-        which keeps the labels' order.
+    These are `prediction`; for each label `KEY_data` (such as "긍정 0.97") and `KEY_width` (the length of its bar); and
+    two lists for any number of labels: `labels`, the most probable first under the name shown, and `probabilities`,
+    which keeps the labels' order.
     """
     values = [round(float(value), 4) for value in probabilities]
     answer: dict[str, Any] = {"prediction": names[int(probabilities.argmax())]}
     for name, value in zip(names, values, strict=True):
         shown, key = split_name(name)
         answer |= {f"{key}_data": f"{shown} {value}", f"{key}_width": f"{value * 100:.2f}%"}
-    listed = [
-        {"label": label, "name": name, "probability": value}
-        for label, name, value in zip(labels, names, values, strict=True)
-    ]
-    ranked = sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
-    best_first = [{"label": name, "probability": value} for name, value in ranked]
+    triples = zip(labels, names, values, strict=True)
+    listed: list[dict[str, Any]] = [{"label": label, "name": name, "probability": p} for label, name, p in triples]
+    ranked = sorted(listed, key=lambda entry: -entry["probability"])
+    best_first = [{"label": entry["name"], "probability": entry["probability"]} for entry in ranked]
     return answer | {"labels": best_first, "probabilities": listed}
 
 
-def normalize(text: Any) -> Any:
-    """Return a text, or a pair of texts, in NFC: what comes from macOS may hold Hangul as separate jamo."""
-    if isinstance(text, str):
-        return unicodedata.normalize("NFC", text)
-    return tuple(map(normalize, text))
+def _compose(text: Any) -> Any:
+    return unicodedata.normalize("NFC", text) if isinstance(text, str) else tuple(map(_compose, text))
 
 
 class ClassificationPredictor(Predictor):
@@ -180,8 +127,7 @@ class ClassificationPredictor(Predictor):
             label_names: How to show them, in the same order.
             head_labels: The labels in the order of the head's outputs, for a model whose config does not name them.
             max_seq_length: Tokens per example; longer texts are cut.
-            device: "auto" takes a GPU where there is one.
-            engine: How the model is run; see `use_engine`.
+            device, engine: What the model runs on ("auto" takes a GPU where there is one), and how; see `use_engine`.
 
         Raises:
             ArgumentError: There is no such engine, or its packages are not installed.
@@ -208,25 +154,26 @@ class ClassificationPredictor(Predictor):
         Texts are normalised to NFC: what is typed or pasted on macOS may hold Hangul as separate jamo.
         """
         texts = [sentence] if isinstance(sentence, str) else list(sentence)
-        answers = [{"sentence": text} | found for text, found in zip(texts, self.answer(texts), strict=True)]
+        answers = self._answer([(text,) for text in texts], self.probabilities(texts))
         return answers[0] if isinstance(sentence, str) else answers
 
-    def answer(self, texts: Sequence[Any]) -> list[dict[str, Any]]:
-        """Return the published fields of the answer to each text or pair."""
-        return [describe_probabilities(row, self.labels, self.label_names) for row in self.probabilities(texts)]
+    def _answer(self, asked: Sequence[tuple[Any, ...]], probabilities: Tensor) -> list[dict[str, Any]]:
+        described = (describe_probabilities(row, self.labels, self.label_names) for row in probabilities)
+        named = (dict(zip(self.answer_fields, texts, strict=True)) for texts in asked)
+        return [texts | answer for texts, answer in zip(named, described, strict=True)]
 
     def probabilities(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:
         """Return the probability of each label for each text or pair of texts, `(N, K)` float32."""
         if not texts:
             return Tensor(0, len(self.labels))
-        return self.logits([normalize(text) for text in texts], batch_size, progress).softmax(dim=-1)
+        return self.logits([_compose(text) for text in texts], batch_size, progress).softmax(dim=-1)
 
     def golden_answers(self, questions: Sequence[Any]) -> list[dict[str, Any]]:
         """Return the probability of each label for each text or pair, by the label."""
         return [dict(zip(self.labels, row.tolist(), strict=True)) for row in self.probabilities(questions)]
 
     def explain(self, *texts: str) -> dict[str, Any]:
-        """Return how much each eojeol of a text, or of a pair, moved the decision. See `inference.explain`."""
+        """Return how much each eojeol of a text, or of a pair, moved the decision: see `nlpbook.explain`."""
         return explain(self, *texts)
 
     def sample_questions(self) -> list[Any]:

@@ -8,41 +8,26 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ratsnlp.nlpbook.evaluation import statistics
 from ratsnlp.nlpbook.evaluation.blocks import Block, Line, Table
 from ratsnlp.nlpbook.evaluation.report import IN_FILE, Report, calibration_block, mistakes_block, surest
-from ratsnlp.nlpbook.evaluation.statistics import (
-    Score,
-    bootstrap_intervals,
-    class_scores,
-    measure_calibration,
-    overall_scores,
-)
 from ratsnlp.nlpbook.figures import draw_confusion
 
 
 @dataclass(frozen=True)
 class ClassificationReport(Report):
-    """The scores of a classifier on one split.
-
-    Args:
-        texts: What was classified: N texts, or N tuples of texts.
-        labels: True label numbers, `(N,)`.
-        probabilities: The model's probabilities, `(N, K)`.
-        classes: The corpus's labels in order.
-        label_names: How to show them, in the same order.
-        text_columns: What each text of a tuple is called.
-    """
+    """The scores of a classifier on one split, of N texts (or N tuples of texts) and K labels."""
 
     texts: Sequence[str] | Sequence[tuple[str, ...]]
-    labels: Tensor
-    probabilities: Tensor
-    classes: Sequence[str]
-    label_names: Sequence[str]
-    text_columns: Sequence[str] = ("text",)
+    labels: Tensor  # true label numbers, `(N,)`
+    probabilities: Tensor  # `(N, K)`
+    classes: Sequence[str]  # the corpus's labels in order
+    label_names: Sequence[str]  # how to show them, in the same order
+    text_columns: Sequence[str] = ("text",)  # what each text of a tuple is called
 
     top_scores = (
-        Score(key="accuracy", name="accuracy", korean="정확도 (accuracy)", numerator="right"),
-        Score(key="macro_f1", name="macro F1"),
+        statistics.Score(key="accuracy", name="accuracy", korean="정확도 (accuracy)", numerator="right"),
+        statistics.Score(key="macro_f1", name="macro F1"),
     )
 
     @cached_property
@@ -80,30 +65,26 @@ class ClassificationReport(Report):
     @cached_property
     def values(self) -> dict[str, float]:
         """Accuracy and macro F1, in 0..1."""
-        return {name: float(value) for name, value in overall_scores(self.confusion).items()}
+        return {name: float(value) for name, value in statistics.overall_scores(self.confusion).items()}
 
     @cached_property
     def intervals(self) -> Mapping[str, Sequence[float]]:
         """Their 95 % intervals, from the same drawn test sets."""
-        return bootstrap_intervals(self.confusion)
+        return statistics.bootstrap_intervals(self.confusion)
 
     def blocks(self) -> Sequence[Block]:
         """Return the parts of the report."""
         majority = float(self.confusion.sum(-1).max() / self.confusion.sum())
-        beaten = Line(
-            "always the most frequent label",
-            f"{majority:.4f}",
-            korean=f"늘 가장 흔한 라벨만 답하면 (majority baseline): {majority:.4f}",
-        )
-        calibration = measure_calibration(self.probabilities.double().numpy(), self.labels.numpy())
+        korean = f"늘 가장 흔한 라벨만 답하면 (majority baseline): {majority:.4f}"
+        beaten = Line("always the most frequent label", f"{majority:.4f}", korean=korean)
+        calibration = statistics.measure_calibration(self.probabilities.double().numpy(), self.labels.numpy())
         ece, brier, nll = (f"{calibration[name]:.4f}" for name in ("ece_macro", "brier", "nll"))
+        korean = f", 라벨 평균 (macro) {ece}, Brier {brier}, NLL {nll}"
         return [
             self.head(),
             self.top(*self._warnings()),
             *self.context(beaten, metrics={"majority_baseline": majority}),
-            calibration_block(
-                calibration, f", macro over labels {ece}", f", 라벨 평균 (macro) {ece}, Brier {brier}, NLL {nll}"
-            ),
+            calibration_block(calibration, f", macro over labels {ece}", korean),
             self.by_length(),
             self._labels(),
             mistakes_block(self.worst_mistakes(IN_FILE), "label", self.text_columns),
@@ -118,30 +99,24 @@ class ClassificationReport(Report):
         return [Line("", f"warning: the model answers {name} to every text", korean=korean)]
 
     def _labels(self) -> Block:
-        scores = {name: values.tolist() for name, values in class_scores(self.confusion).items()}
+        scores = {name: values.tolist() for name, values in statistics.class_scores(self.confusion).items()}
         columns = {"label": list(self.label_names), **scores, "examples": self.confusion.sum(-1).tolist()}
         rows = list(zip(*columns.values(), strict=True))
-        korean = ("라벨", "정밀도 (precision)", "재현율 (recall)", "F1", "개수")
+        korean = {"label": "라벨", "precision": "정밀도 (precision)", "recall": "재현율 (recall)", "F1": "F1"}
+        found = [dict(zip(columns, row, strict=True)) for row in rows]
         return Block(
             title="each label",
             korean="라벨별 점수 (each label)",
-            table=Table(dict(zip(("label", "precision", "recall", "F1", "examples"), korean, strict=True)), rows),
+            table=Table(korean | {"examples": "개수"}, rows),
             pictures={"confusion.png": partial(draw_confusion, self.confusion, self.label_names)},
-            metrics={
-                "classes": [dict(zip(columns, row, strict=True)) for row in rows],
-                "confusion": self.confusion.tolist(),
-            },
+            metrics={"classes": found, "confusion": self.confusion.tolist()},
         )
 
     def worst_mistakes(self, count: int = 10) -> list[dict[str, Any]]:
         """Return the wrong answers of which the model was surest, surest first."""
-        given = self.answered["probability"]
-        return [
-            {
-                **{name: self.columns[name][i] for name in self.text_columns},
-                "label": self.label_names[int(self.labels[i])],
-                "prediction": self.label_names[int(self.predictions[i])],
-                "probability": round(given[i], 4),
-            }
-            for i in surest((self.predictions != self.labels).numpy(), given, count)
-        ]
+        given, worst = self.columns["probability"], []
+        for i in surest((self.predictions != self.labels).numpy(), given, count):
+            true, predicted = (self.label_names[int(labels[i])] for labels in (self.labels, self.predictions))
+            texts = {name: self.columns[name][i] for name in self.text_columns}
+            worst.append({**texts, "label": true, "prediction": predicted, "probability": round(given[i], 4)})
+        return worst

@@ -76,7 +76,7 @@ def data_collator(features: Sequence[Any]) -> dict[str, Any]:
     """
     if not len(features):
         raise ValueError("a batch needs at least one row; the dataset or the selection is empty")
-    rows: list[Mapping[str, Any]] = [row if isinstance(row, Mapping) else vars(row) for row in features]
+    rows = list(map(as_mapping, features))
     padding = rows[0].get("padding") or Padding(0, 2**31, multiple=1)
     batch: dict[str, Any] = {}
     for name in rows[0]:
@@ -94,6 +94,11 @@ def data_collator(features: Sequence[Any]) -> dict[str, Any]:
         else:
             batch[key] = torch.stack([torch.as_tensor(value) for value in values])
     return batch
+
+
+def as_mapping(row: Any) -> Mapping[str, Any]:
+    """Return the values of one row by name, whether it is a dict or an object."""
+    return row if isinstance(row, Mapping) else vars(row)
 
 
 def pad(rows: Sequence[Any], length: int, fill: int) -> Tensor:

@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,11 +16,12 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.data.batches import Features, Padding, fitting_multiple, xla_in_use
+from ratsnlp.nlpbook.data.batches import Features, Padding, as_mapping, fitting_multiple, xla_in_use
 from ratsnlp.nlpbook.data.corpus import adopt_corpus, corpus_folder, share_out
 from ratsnlp.nlpbook.data.features import (
     Chunk,
     FeatureStore,
+    GivenStore,
     cache_folder,
     fingerprint,
     tokenizer_identity,
@@ -28,6 +29,7 @@ from ratsnlp.nlpbook.data.features import (
     write_once,
 )
 from ratsnlp.nlpbook.environment import is_first_process
+from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, log_example, logger
 from ratsnlp.nlpbook.model_folder import file_digest
 from ratsnlp.nlpbook.texts import plain_label
@@ -66,9 +68,11 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         corpus: Where examples come from: a corpus of ours, a subclass that overrides any of its reading methods, or any
             object with `get_examples(folder, mode)` and, where there are labels, `get_labels()`.
         mode: The split: "train", "val" or "test".
+        convert_examples_to_features_fn: Your own way to features: a function of (examples, tokenizer, args), and
+            `label_list` where there are labels, which returns a list of features. They stay in memory.
 
     Raises:
-        ArgumentError: The corpus has no such split.
+        ArgumentError: The corpus has no such split; or your own features have no `input_ids`.
         CorpusMissingError: The corpus file is not there.
         CorpusFormatError: The corpus file breaks its format.
     """
@@ -79,7 +83,14 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     cuts_texts = True
     """Whether texts longer than `max_seq_length` are cut off there, and not read in several windows."""
 
-    def __init__(self, args: TrainArguments, tokenizer: PreTrainedTokenizerBase, corpus: Any, mode: str = "train"):
+    def __init__(
+        self,
+        args: TrainArguments,
+        tokenizer: PreTrainedTokenizerBase,
+        corpus: Any,
+        mode: str = "train",
+        convert_examples_to_features_fn: Callable[..., Sequence[Any]] | None = None,
+    ):
         self.args, self.tokenizer, self.corpus, self.mode = args, tokenizer, adopt_corpus(corpus), mode
         self.selected: Tensor | None = None  # (N,) rows of the store, None for all
         self.opening: list[ExampleT] = []  # the first examples, as long as they are to be logged
@@ -89,12 +100,33 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         self.labels_said = False
         self.folder = corpus_folder(args)
         self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, xla_in_use(), fitting_multiple())
+        self.given: list[Any] | None = None  # features that the user's own function made
+        if convert_examples_to_features_fn is not None:
+            self.given = self.convert_by(convert_examples_to_features_fn)
+            self.store: FeatureStore = GivenStore(self.given)
+            return
         self.file = self.file_name()
         path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file
         start = time.perf_counter()
         if not write_once(path, lambda: self.make_features(path), args.overwrite_cache):
             logger.info("Loading features from cached file %s [took %.3f s]", path, time.perf_counter() - start)
         self.store = FeatureStore(path)
+
+    def convert_by(self, function: Callable[..., Sequence[Any]]) -> list[Any]:
+        """Return the features that the user's own function makes of the split."""
+        name = getattr(function, "__name__", "your function")
+        logger.info("features (%s) come from %s: they stay in memory and are made anew each time", self.mode, name)
+        labels = {"label_list": labels} if (labels := self.get_labels()) else {}
+        features = list(function(list(self.examples()), self.tokenizer, self.args, **labels))
+        if not features or any("input_ids" not in as_mapping(row) for row in features):
+            raise ArgumentError(
+                f"{name} returned {len(features)} features; each needs input_ids, as {self.example_class.__name__} "
+                "needs one at least"
+            )
+        for row in features:
+            if isinstance(row, Features):
+                row.padding = self.padding
+        return features
 
     def convert_examples(self, examples: Sequence[ExampleT]) -> Chunk:
         """Turn examples into numbers."""
@@ -165,17 +197,29 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         logger.info("Saving features into cached file %s [took %.3f s]", path, time.perf_counter() - start)
 
     def examples(self) -> Iterator[ExampleT]:
-        """Yield the examples of the split, each as an example of the task."""
-        for example in self.corpus.examples(self.folder, self.mode):
-            yield example if isinstance(example, self.example_class) else self._adopt(example)
+        """Yield the examples of the split, each as an example of the task, with texts for texts and for labels.
 
-    def _adopt(self, example: Any) -> ExampleT:
-        """Return somebody's own example, which has fields of the published names, as one of the task's."""
-        names = [declared.name for declared in dataclasses.fields(self.example_class)]
-        adopted: ExampleT = self.example_class(
-            **{name: getattr(example, name) for name in names if hasattr(example, name)}
-        )
-        return adopted
+        Raises:
+            CorpusFormatError: An example's text is none, such as the empty cell of a table; names the example.
+        """
+        fields = dataclasses.fields(self.example_class)
+        texts = [(declared.name, declared.type is not str) for declared in fields if declared.type in (str, str | None)]
+        for number, example in enumerate(self.corpus.examples(self.folder, self.mode), start=1):
+            if not isinstance(example, self.example_class):
+                names = [declared.name for declared in fields if hasattr(example, declared.name)]
+                example = self.example_class(**{name: getattr(example, name) for name in names})
+            for name, optional in texts:
+                value = getattr(example, name)
+                if type(value) is str or (optional and value is None):
+                    continue
+                if name == "label":
+                    example.label = plain_label(value)
+                elif not isinstance(value, str):
+                    raise CorpusFormatError(
+                        f"{self.mode}: {name} of example {number} must be text, got {value!r}. "
+                        "Leave such rows out, or write str(...) around the value"
+                    )
+            yield example
 
     def convert_all(self) -> Iterator[Chunk]:
         """Yield the features of the whole split chunk by chunk, with a progress bar."""
@@ -196,7 +240,13 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of a dataset of {len(self)} rows")
         index = range(len(self))[index]
-        return self.read_row(int(self.selected[index]) if self.selected is not None else index)
+        row = int(self.selected[index]) if self.selected is not None else index
+        return self.read_row(row) if self.given is None else self.given[row]
+
+    @property
+    def features(self) -> list[FeaturesT]:
+        """All rows, as a list: for looking at; a loader asks for row by row."""
+        return [self[row] for row in range(len(self))]
 
     def __len__(self) -> int:
         """Return the number of rows."""

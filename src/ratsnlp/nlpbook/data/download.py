@@ -1,11 +1,12 @@
 """Put a published corpus in place: each file from the first address that gives it, verified, by one process at a time.
 
 Bytes go to `FILE.part`, which takes the file's name only if it has the published digest: a half or wrong file is never
-in place. docs/downloads.md lists what each fault of a server costs.
+in place. docs/downloads.md lists what each fault of a server costs, and where the digests in `catalog.json` come from.
 """
 
 import email.utils
 import errno
+import json
 import logging
 import os
 import random
@@ -13,6 +14,7 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
+from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Never
@@ -23,7 +25,6 @@ from tqdm.auto import tqdm
 
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
-from ratsnlp.nlpbook.data.catalog import CATALOG, NOT_FETCHED, RemoteFile
 from ratsnlp.nlpbook.errors import ArgumentError, DownloadError
 from ratsnlp.nlpbook.model_folder import file_digest
 
@@ -39,12 +40,60 @@ PAGE = "it answers a web page, not the file: a login page of the network may sta
 
 
 @dataclass(frozen=True)
+class RemoteFile:
+    """A file of a published corpus. Whatever an address answers, only content with this digest is put in place."""
+
+    name: str  # in the corpus's folder
+    size: int  # bytes
+    sha256: str
+    addresses: tuple[str, ...]  # asked in this order; the first is pinned to a commit
+
+
+@dataclass(frozen=True)
+class RemoteCorpus:
+    """A published corpus: its licence and its files."""
+
+    licence: str
+    files: tuple[RemoteFile, ...]
+
+
+def _read_catalog() -> dict[str, RemoteCorpus]:
+    catalog = {}
+    for name, corpus in json.loads((files(__package__) / "catalog.json").read_text(encoding="utf-8")).items():
+        remote = []
+        for file in corpus["files"]:
+            published = file.pop("published", file["name"])  # what its publishers call the file
+            addresses = tuple(f"{folder}/{published}" for folder in corpus["folders"])
+            remote.append(RemoteFile(**file, addresses=addresses))
+        catalog[name] = RemoteCorpus(corpus["licence"], tuple(remote))
+    return catalog
+
+
+CATALOG = _read_catalog()
+NOT_FETCHED = {
+    "ner": "the book's entities were shared from a personal Drive, and their source, kmounlp/NER, allows no commercial "
+    "use, so they cannot be fetched. Learn with downstream_corpus_name='builtin-klue-ner' (in the package) or "
+    "'klue-ner' (fetched), or put train.txt and val.txt with lines 'text\u241e<김환희:PER>가 ...' into {folder}",
+}
+"""Corpora that cells name and nobody can fetch, with the reason and what to do."""
+
+
+def describe_catalog() -> str:
+    """List the corpora with their licences, and each file with its size and where it is published."""
+    lines = []
+    for name, corpus in CATALOG.items():
+        lines.append(f"{name} ({corpus.licence})")
+        lines += [f"  {file.name:26}{file.size / 1e6:7.1f} MB  {file.addresses[0]}" for file in corpus.files]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
 class Patience:
     """Limits of retrying; times are in seconds."""
 
     tries: int = 4  # requests in a row that bring nothing new, until an address is given up
-    first_wait: float = 1.0  # before the next request; doubles with each further failure
-    longest_wait: float = 60.0  # the most that is ever waited
+    first_wait: float = 1.0  # doubles with each further failure
+    longest_wait: float = 60.0
     silence: float = 20.0  # without an answer or a byte, until a connection is given up
 
     def wait_after(self, failures: int) -> float:
@@ -94,10 +143,10 @@ def download_corpus(name: str, root_dir: str | Path, force: bool = False, patien
         raise ArgumentError(
             f"not valid data name({name}): the catalog holds {', '.join(CATALOG)}; put own files in place"
         )
-    files = {folder / remote.name: remote for remote in CATALOG[name].files}
-    for path, remote in files.items():
+    remotes = {folder / remote.name: remote for remote in CATALOG[name].files}
+    for path, remote in remotes.items():
         put_in_place(remote, name, path, force, patience)
-    return list(files)
+    return list(remotes)
 
 
 def put_in_place(remote: RemoteFile, corpus: str, path: Path, force: bool, patience: Patience) -> None:
@@ -163,12 +212,12 @@ def _fetch(remote: RemoteFile, corpus: str, path: Path, patience: Patience) -> N
             try:
                 _fetch_from(client, address, remote, part, patience)
             except _AddressError as error:
-                failures.append(f"{address}: {error}")
+                failures.append(f"  {address}: {error}")
             else:
                 part.replace(path)
                 logger.info("fetched %s (%s)", path, CATALOG[corpus].licence)
                 return
-    raise DownloadError(_explain_failures(failures, remote, corpus, path))
+    raise DownloadError("\n".join([f"{remote.name} could not be fetched:", *failures, *_advise(remote, corpus, path)]))
 
 
 def _fetch_from(client: httpx2.Client, address: str, remote: RemoteFile, part: Path, patience: Patience) -> None:
@@ -289,19 +338,17 @@ def _count_bytes(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _explain_failures(failures: list[str], remote: RemoteFile, corpus: str, path: Path) -> str:
-    lines = [f"{remote.name} could not be fetched:", *(f"  {failure}" for failure in failures)]
-    if os.environ.get(OFFLINE):
-        lines.append(f"  {OFFLINE} is set: the published addresses were not asked")
+def _advise(remote: RemoteFile, corpus: str, path: Path) -> list[str]:
+    lines = [f"  {OFFLINE} is set: the published addresses were not asked"] if os.environ.get(OFFLINE) else []
     if held := _count_bytes(_name_part(path)):
         lines.append(f"{held:,} of {remote.size:,} bytes are here; run the same again and it goes on from there.")
     samples = [corpus] if (CORPORA / corpus).is_dir() else sorted(sample.name for sample in CORPORA.iterdir())
-    lines += [
+    return [
+        *lines,
         f"Check the connection, or put the file at {path} by hand (fetched elsewhere, from {remote.addresses[0]}),",
         f"or set {MIRRORS} to a server that has {corpus}/{remote.name},",
         "or learn without a network: " + " or ".join(f"downstream_corpus_name='{BUILTIN}{name}'" for name in samples),
     ]
-    return "\n".join(lines)
 
 
 def explain_disk(error: OSError, path: Path, remote: RemoteFile) -> str:

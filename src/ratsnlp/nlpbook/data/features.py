@@ -9,19 +9,21 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from filelock import FileLock
 from safetensors import safe_open
 from torch import Tensor
 
 from ratsnlp.nlpbook import environment
 from ratsnlp.nlpbook.builtin import CORPORA
+from ratsnlp.nlpbook.data.batches import as_mapping
 
 FEATURES_VERSION = 2  # raise it whenever the same inputs would give other features
 SAFETENSORS_TYPES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
@@ -71,6 +73,23 @@ class FeatureStore:
     def lengths(self) -> Tensor:
         """Tokens in each row, `(N,)`."""
         return self.offsets.diff()
+
+
+class GivenStore(FeatureStore):
+    """Lengths and numbers of features that somebody's own function made: rows that are in memory."""
+
+    def __init__(self, features: Sequence[Any]):
+        self.features = features
+        rows = list(map(as_mapping, features))
+        ids = [torch.as_tensor(row["input_ids"]) for row in rows]
+        self.offsets = torch.tensor([0, *map(len, ids)]).cumsum(0)  # (N+1,)
+        self.tokens = {"input_ids": torch.cat(ids)}
+        numbers = [name for name, value in rows[0].items() if isinstance(value, int)]
+        self.rows = {name: torch.tensor([row[name] for row in rows], dtype=torch.int32) for name in numbers}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Send a loader process the rows."""
+        return GivenStore, (self.features,)
 
 
 def write_features(chunks: Iterable[Chunk], path: Path) -> None:

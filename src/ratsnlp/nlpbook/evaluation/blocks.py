@@ -1,13 +1,10 @@
 """The parts of a report. Each is written once and shown twice: in English in a terminal, in Korean on the page."""
 
-import base64
 import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratsnlp.nlpbook.evaluation.statistics import Score
 from ratsnlp.nlpbook.texts import cells, fill
@@ -15,25 +12,18 @@ from ratsnlp.nlpbook.texts import cells, fill
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAME_CELLS = 11
-"""Width of the names at the beginning of lines."""
+NAME_CELLS = 11  # width of the names at the beginning of lines
+SAID = 5  # sentences of a table that a terminal shows
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: `ECE        0.0941   calibration error; 0 is best`.
+    """One line: `ECE        0.0941   calibration error; 0 is best`."""
 
-    Attributes:
-        name: What is measured; empty for a remark on the line above.
-        value: What came out.
-        more: What to know about it.
-        korean: The same on the page, with the English term in brackets; by default the English parts.
-    """
-
-    name: str
+    name: str  # empty for a remark on the line above
     value: str
     more: str = ""
-    korean: str = ""
+    korean: str = ""  # the same on the page, with the English term in brackets; by default the English parts
 
     def __str__(self) -> str:
         name = f"{self.name:{NAME_CELLS}}" if len(self.name) < NAME_CELLS else f"{self.name}: "
@@ -47,19 +37,12 @@ class Line:
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """A score: `accuracy   0.8110   95 % interval 0.8075 to 0.8144`.
-
-    Attributes:
-        score: What is measured.
-        value: What came out.
-        interval: The bounds of its 95 % interval; empty where there is none.
-        name: What has this score, where it is not the model.
-    """
+    """A score: `accuracy   0.8110   95 % interval 0.8075 to 0.8144`."""
 
     score: Score
     value: float
-    interval: Sequence[float]
-    name: str = ""
+    interval: Sequence[float]  # the bounds of its 95 % interval; empty where there is none
+    name: str = ""  # what has this score, where it is not the model
 
     @property
     def shown(self) -> str:
@@ -86,22 +69,13 @@ class ScoreLine:
         return f"{self.label}: {self.shown}{f' (95 % 구간 {self.bounds})' if self.interval else ''}"
 
 
-SAID = 5
-
-
 @dataclass(frozen=True)
 class Table:
-    """A table: names to the left, numbers to the right.
+    """A table: names to the left, numbers to the right."""
 
-    Attributes:
-        columns: What the columns are called, English -> Korean.
-        rows: The cells. Whole numbers get thousands separators, others four decimals.
-        said: The rows as sentences; a terminal then shows the first of these, and no columns.
-    """
-
-    columns: Mapping[str, str]
-    rows: Sequence[Sequence[Any]]
-    said: Sequence[str] = ()
+    columns: Mapping[str, str]  # their names, English -> Korean
+    rows: Sequence[Sequence[Any]]  # whole numbers are shown with thousands separators, others with four decimals
+    said: Sequence[str] = ()  # the rows as sentences; a terminal then shows the first of these, and no columns
 
     @property
     def shown(self) -> list[list[str]]:
@@ -113,16 +87,12 @@ class Table:
         if self.said:
             return [f"  {sentence}" for sentence in self.said[:SAID]]
         rows = [list(self.columns), *self.shown]
-        widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-        return [
-            "  ".join(
-                [
-                    fill(row[0], widths[0]),
-                    *(" " * (width - cells(text)) + text for text, width in zip(row[1:], widths[1:], strict=True)),
-                ]
-            )
-            for row in rows
-        ]
+        first, *others = (max(map(cells, column)) for column in zip(*rows, strict=True))
+        lines = []
+        for name, *texts in rows:
+            padded = (" " * (width - cells(text)) + text for text, width in zip(texts, others, strict=True))
+            lines.append("  ".join([fill(name, first), *padded]))
+        return lines
 
 
 def _show(value: Any) -> str:
@@ -131,48 +101,22 @@ def _show(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One part of a report; every attribute may be missing.
+    """One part of a report; every field may be missing."""
 
-    Attributes:
-        title: What it is about; in a terminal only a table stands under its title.
-        korean: The title on the page. Without one, the page goes on under the title before.
-        note: A Korean sentence that explains it, for the page.
-        scores: The scores shown large.
-        lines: What else there is to say, line by line.
-        table: A table.
-        pictures: Functions that draw its pictures, by file name.
-        files: Tables to write, by file name, each with a row of column names first.
-        metrics: What goes into `metrics.json`, as plain values.
-    """
-
-    title: str = ""
-    korean: str = ""
-    note: str = ""
-    scores: Sequence[ScoreLine] = ()
+    title: str = ""  # in a terminal only a table stands under its title
+    korean: str = ""  # the title on the page; without one, the page goes on under the title before
+    note: str = ""  # a Korean sentence that explains it, for the page
+    scores: Sequence[ScoreLine] = ()  # shown large
     lines: Sequence[Line | ScoreLine] = ()
     table: Table | None = None
-    pictures: Mapping[str, Callable[[], "Figure"]] = field(default_factory=dict)
-    files: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Callable[[], "Figure"]] = field(default_factory=dict)  # what draws each, by file name
+    files: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)  # tables to write, column names first
+    metrics: Mapping[str, Any] = field(default_factory=dict)  # what goes into `metrics.json`, as plain values
 
     def text(self) -> list[str]:
         """Return the lines of a terminal."""
         table = ["", f"{self.title}:", *self.table.lines()] if self.table else []
         return [*map(str, self.scores), *map(str, self.lines), *table]
-
-
-def write_page(path: Path, blocks: Sequence[Block], pictures: Mapping[str, Path]) -> None:
-    """Write a report as one file that holds its pictures, has no script and fetches nothing.
-
-    Args:
-        path: Where to.
-        blocks: The report; its first line stands under the heading.
-        pictures: The files of its pictures, by name.
-    """
-    loader = PackageLoader("ratsnlp.nlpbook.evaluation", "templates")  # everything put into it is escaped
-    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("report.html")
-    encoded = {name: base64.b64encode(picture.read_bytes()).decode("ascii") for name, picture in pictures.items()}
-    path.write_text(template.render(blocks=blocks, pictures=encoded) + "\n", encoding="utf-8")
 
 
 def write_tsv(path: Path, rows: Iterable[Sequence[Any]]) -> None:

@@ -11,34 +11,25 @@ import numpy as np
 
 from ratsnlp.nlpbook.errors import EvaluationError
 from ratsnlp.nlpbook.evaluation.blocks import Line, read_tsv, write_tsv
-from ratsnlp.nlpbook.evaluation.statistics import McNemar, Score, draw_difference, mcnemar, ratio_of_sums
+from ratsnlp.nlpbook.evaluation.statistics import Score, draw_difference, mcnemar, ratio_of_sums
 from ratsnlp.nlpbook.model_folder import ModelFolder, write_json
 from ratsnlp.nlpbook.texts import excerpt
+
+LEVEL = 0.05  # below this p-value a difference is called one
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What `evaluate` left in a model folder.
-
-    Attributes:
-        folder: The model folder.
-        columns: Its predictions, by column.
-        names: The columns that say what was asked and what is right.
-        asked: Their rows.
-        hits: Whether each answer is right, `(N,)` bool.
-        groups: What the rows are about; None where they are independent.
-        scores: The scores that are made of rows.
-        settings: Corpus, split and precision.
-    """
+    """What `evaluate` left in a model folder, of N rows."""
 
     folder: Path
-    columns: Mapping[str, Sequence[str]]
-    names: Sequence[str]
-    asked: Sequence[tuple[str, ...]]
-    hits: np.ndarray
-    groups: Sequence[str] | None
-    scores: Sequence[Score]
-    settings: Mapping[str, str]
+    columns: Mapping[str, Sequence[str]]  # its predictions
+    names: Sequence[str]  # the columns that say what was asked and what is right
+    asked: Sequence[tuple[str, ...]]  # their rows
+    hits: np.ndarray  # whether each answer is right, `(N,)` bool
+    groups: Sequence[str] | None  # what the rows are about; None where they are independent
+    scores: Sequence[Score]  # those that are made of rows
+    settings: Mapping[str, str]  # corpus, split and precision
 
 
 def read_scored(folder: Path) -> Scored:
@@ -67,11 +58,7 @@ def read_scored(folder: Path) -> Scored:
 
 
 def require_same_rows(first: Scored, second: Scored) -> None:
-    """Do nothing if two models were asked the same, in the same order.
-
-    Raises:
-        EvaluationError: They were not; the message names the first difference.
-    """
+    """Raise EvaluationError, with the first difference, unless two models were asked the same, in the same order."""
     pairs = enumerate(zip_longest(first.asked, second.asked), 1)
     place, (one, other) = next(((i, pair) for i, pair in pairs if pair[0] != pair[1]), (0, ((), ())))
     if place or (first.names, first.scores) != (second.names, second.scores):
@@ -82,10 +69,6 @@ def require_same_rows(first: Scored, second: Scored) -> None:
             f"{about[0]} and {about[1]}; first difference in row {place or 1}: {shown[0]!r} and {shown[1]!r}. "
             "Run ratsnlp evaluate on both with the same corpus and --mode."
         )
-
-
-LEVEL = 0.05
-"""Below this p-value a difference is called one."""
 
 
 @dataclass(frozen=True)
@@ -102,46 +85,34 @@ class Comparison:
         return found
 
     @cached_property
-    def test(self) -> McNemar:
-        """Whether the difference in right answers may be luck."""
-        return mcnemar(int((self.better < 0).sum()), int((self.better > 0).sum()))
-
-    def _compare(self, score: Score) -> dict[str, Any]:
-        parts = score.parts(self.first.columns), score.parts(self.second.columns)
-        first, second = map(ratio_of_sums, parts)
-        interval = draw_difference(*parts, self.first.groups)
-        return {"first": first, "second": second, "difference": second - first, "interval_95": list(interval)}
-
-    @cached_property
-    def measured(self) -> dict[str, Any]:
-        """Everything measured: see `metrics`."""
-        counts = {
-            "both": int((self.first.hits & self.second.hits).sum()),
-            "only_first": int((self.better < 0).sum()),
-            "only_second": int((self.better > 0).sum()),
-            "neither": int((~self.first.hits & ~self.second.hits).sum()),
-        }
+    def _measured(self) -> dict[str, Any]:
+        one, other = self.first, self.second
+        scores = {}
+        for score in one.scores:
+            parts = score.parts(one.columns), score.parts(other.columns)
+            first, second = map(ratio_of_sums, parts)
+            interval = [*draw_difference(*parts, one.groups)]
+            difference = second - first
+            scores[score.key] = {"first": first, "second": second, "difference": difference, "interval_95": interval}
+        only_first, only_second = int((self.better < 0).sum()), int((self.better > 0).sum())
+        both, neither = int((one.hits & other.hits).sum()), int((~one.hits & ~other.hits).sum())
         return {
-            "first": str(self.first.folder),
-            "second": str(self.second.folder),
-            "examples": len(self.first.hits),
-            "scores": {score.key: self._compare(score) for score in self.first.scores},
-            "right": counts,
-            "mcnemar": self.test._asdict(),
+            "first": str(one.folder),
+            "second": str(other.folder),
+            "examples": len(one.hits),
+            "scores": scores,
+            "right": {"both": both, "only_first": only_first, "only_second": only_second, "neither": neither},
+            "mcnemar": mcnemar(only_first, only_second)._asdict(),
         }
 
     def metrics(self) -> dict[str, Any]:
         """Return everything measured, as plain values."""
-        return dict(self.measured)
+        return dict(self._measured)
 
     def __str__(self) -> str:
-        """Return the comparison as a table to print."""
-        found, right = self.measured, self.measured["right"]
-        lines = [
-            Line("first", str(self.first.folder)),
-            Line("second", str(self.second.folder)),
-            Line("examples", f"{found['examples']:,}"),
-        ]
+        found, right, test = self._measured, self._measured["right"], self._measured["mcnemar"]
+        lines: list[Line | str] = [Line(name, found[name]) for name in ("first", "second")]
+        lines.append(Line("examples", f"{found['examples']:,}"))
         for score in self.first.scores:
             compared = found["scores"][score.key]
             values = " -> ".join(score.format(compared[key]) for key in ("first", "second"))
@@ -149,20 +120,17 @@ class Comparison:
             lines.append(Line(score.name, values, f"{change}   95 % interval {low} to {high}"))
         counted = f"both {right['both']:,}   neither {right['neither']:,}"
         counted += f"   only first {right['only_first']:,}   only second {right['only_second']:,}"
-        return "\n".join(map(str, [*lines, Line("right", counted), *self._describe_test()]))
-
-    def _describe_test(self) -> list[Line | str]:
-        p_value, method = self.test
-        verdict = "a real difference" if p_value < LEVEL else "may be luck"
-        shown = "p < 0.0001" if p_value < 1e-4 else f"p = {p_value:.4f}"
-        lines: list[Line | str] = [Line("McNemar", f"{shown} ({method}): {verdict} at the {LEVEL:.0%} level")]
+        shown = "p < 0.0001" if test["p_value"] < 1e-4 else f"p = {test['p_value']:.4f}"
+        verdict = "a real difference" if test["p_value"] < LEVEL else "may be luck"
+        tested = f"{shown} ({test['method']}): {verdict} at the {LEVEL:.0%} level"
+        lines += [Line("right", counted), Line("McNemar", tested)]
         if self.first.groups:
             lines.append("rows of one group are not independent; McNemar's test ignores that, the intervals do not")
         for name, one in self.first.settings.items():
             other = self.second.settings.get(name, one)
             if other != one:
                 lines.append(f"note: the scores differ in {name} {one} and {other}")
-        return lines
+        return "\n".join(map(str, lines))
 
     @property
     def default_folder(self) -> Path:
@@ -172,22 +140,18 @@ class Comparison:
     def save(self, folder: Path) -> None:
         """Write `comparison.json` and `differences.tsv`, the rows that just one model has right, into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "comparison.json", self.measured)
-        given = list(zip(*(scored.columns["prediction"] for scored in (self.first, self.second)), strict=True))
-        rows = [
-            ("second" if self.better[i] > 0 else "first", *self.first.asked[i], *given[i])
-            for i in np.flatnonzero(self.better).tolist()
-        ]
-        write_tsv(folder / "differences.tsv", [("right", *self.first.names, "first", "second"), *rows])
+        write_json(folder / "comparison.json", self._measured)
+        rows = [("right", *self.first.names, "first", "second")]
+        for i in np.flatnonzero(self.better).tolist():
+            given = (scored.columns["prediction"][i] for scored in (self.first, self.second))
+            rows.append(("second" if self.better[i] > 0 else "first", *self.first.asked[i], *given))
+        write_tsv(folder / "differences.tsv", rows)
 
 
 def compare(first: str | Path, second: str | Path, folder: str | Path | None = None) -> Comparison:
     """Compare two model folders that were scored on the same rows; write the outcome and return it.
 
-    Args:
-        first: A model folder.
-        second: Another one.
-        folder: Where `comparison.json` and `differences.tsv` go; by default `SECOND/evaluation/against-FIRST`.
+    `comparison.json` and `differences.tsv` go to `folder`, by default `SECOND/evaluation/against-FIRST`.
 
     Raises:
         EvaluationError: One is not scored, or they were scored on different rows.

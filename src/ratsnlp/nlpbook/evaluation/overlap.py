@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,22 +16,8 @@ from ratsnlp.nlpbook.errors import CorpusMissingError
 
 logger = logging.getLogger("ratsnlp")
 
-LISTED = 1000
-"""Rows of each kind that `overlap.tsv` lists at most."""
-
+LISTED = 1000  # rows of each kind that `overlap.tsv` lists at most
 COLUMNS = ("kind", "text", "label_in_test", "labels_in_train")
-
-
-class Labelled(Protocol):
-    """An example of any task that has texts and one label."""
-
-    @property
-    def texts(self) -> str | tuple[str, ...]:
-        """What is read."""
-
-    @property
-    def label(self) -> str | None:
-        """The gold label."""
 
 
 def fold(texts: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -42,23 +28,14 @@ def fold(texts: str | tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
-    """What train and test have in common.
-
-    Args:
-        train_examples: Rows of train that were looked at.
-        repeated: Rows of train whose texts are in an earlier row too.
-        conflicts: Texts of train with more than one label, and their labels.
-        found: The labels in train of each test row's texts, N sets; empty where they are not in train.
-        texts: The test rows' texts, N of them.
-        labels: The test rows' labels.
-    """
+    """What train and test, a split of N rows, have in common."""
 
     train_examples: int
-    repeated: int
-    conflicts: Sequence[tuple[tuple[str, ...], frozenset[str]]]
-    found: Sequence[frozenset[str]]
-    texts: Sequence[tuple[str, ...]]
-    labels: Sequence[str]
+    repeated: int  # rows of train whose texts are in an earlier row too
+    conflicts: Sequence[tuple[tuple[str, ...], frozenset[str]]]  # texts of train with several labels, and those
+    found: Sequence[frozenset[str]]  # N: the labels in train of each test row's texts; empty where they are not in it
+    texts: Sequence[tuple[str, ...]]  # N: the test rows' texts
+    labels: Sequence[str]  # N: the test rows' labels
 
     @cached_property
     def seen(self) -> np.ndarray:
@@ -90,10 +67,11 @@ class Overlap:
             yield "several labels in train", " | ".join(texts), "", ", ".join(sorted(labels))
 
 
-def find_overlap(train: Iterable[Labelled], test: Sequence[Labelled]) -> Overlap:
-    """Return what train and test have in common, exact up to Unicode form and white space.
+def find_overlap(train: Iterable[Any], test: Sequence[Any]) -> Overlap:
+    """Return what two splits have in common, exact up to Unicode form and white space.
 
-    Of train only hashes are kept, and the texts of the conflicts: it may be large.
+    Examples may be of any task; they have `texts`, a str or a tuple of them, and `label`. Of train only hashes are
+    kept, and the texts of the conflicts: it may be large.
     """
     labels_of: dict[int, frozenset[str]] = {}
     shared: dict[frozenset[str], frozenset[str]] = {}  # few different sets serve all texts
@@ -102,8 +80,7 @@ def find_overlap(train: Iterable[Labelled], test: Sequence[Labelled]) -> Overlap
     for count, example in enumerate(train, 1):  # noqa: B007  # the last one is how many there are
         texts = fold(example.texts)
         key = hash(texts)
-        before = labels_of.get(key, frozenset())
-        after = before | {str(example.label)}
+        after = labels_of.get(key, frozenset()) | {str(example.label)}
         labels_of[key] = shared.setdefault(after, after)
         if len(after) > 1:
             conflicts[key] = texts
@@ -118,7 +95,7 @@ def find_overlap(train: Iterable[Labelled], test: Sequence[Labelled]) -> Overlap
     )
 
 
-def read_overlap(corpus: Any, args: TrainArguments, mode: str, test: Sequence[Labelled]) -> Overlap | None:
+def read_overlap(corpus: Any, args: TrainArguments, mode: str, test: Sequence[Any]) -> Overlap | None:
     """Return what a split has in common with the rows trained on; None for train itself, or where that is missing."""
     if mode == "train":
         return None

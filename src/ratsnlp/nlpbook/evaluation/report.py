@@ -3,9 +3,9 @@
 A report is a list of blocks. What is printed, `report.html` and `metrics.json` all come from them.
 """
 
+import base64
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,41 +13,36 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratsnlp.nlpbook.arguments import TrainArguments
-from ratsnlp.nlpbook.evaluation.blocks import Block, Line, ScoreLine, Table, write_page, write_tsv
-from ratsnlp.nlpbook.evaluation.overlap import COLUMNS, read_overlap
-from ratsnlp.nlpbook.evaluation.provenance import PRECISIONS, Provenance
+from ratsnlp.nlpbook.evaluation.blocks import Block, Line, ScoreLine, Table, write_tsv
+from ratsnlp.nlpbook.evaluation.overlap import COLUMNS, Overlap, read_overlap
+from ratsnlp.nlpbook.evaluation.published import Provenance
 from ratsnlp.nlpbook.evaluation.statistics import Parts, Score, draw_interval, ratio_of_sums, score_by_length
 from ratsnlp.nlpbook.figures import draw_calibration, draw_length_scores, save_figure
 from ratsnlp.nlpbook.hardware import bf16_is_faster
 from ratsnlp.nlpbook.model_folder import write_json
 from ratsnlp.nlpbook.texts import excerpt
 
-IN_TABLE, IN_FILE = 20, 100
-"""How many mistakes the page and `worst.tsv` hold."""
+IN_TABLE, IN_FILE = 20, 100  # how many mistakes the page and `worst.tsv` hold
+PRECISIONS = {"32": "float32", "bf16": "bfloat16"}
+Precision = Literal["auto", "32", "bf16"]
 
 
 @dataclass(frozen=True)
 class Report(ABC):
-    """Base of all reports. A task says what was asked and answered, and which blocks its report has.
+    """Base of all reports. A task says what was asked and answered, and which blocks its report has."""
 
-    Args:
-        provenance: Where the report comes from; None for one made by hand.
-        baselines: Reports on simpler ways to answer the same examples, by name, shown next to this one.
-    """
-
-    provenance: Provenance | None = field(default=None, kw_only=True)
+    provenance: Provenance | None = field(default=None, kw_only=True)  # None for a report made by hand
     baselines: Mapping[str, "Report"] = field(default_factory=dict, kw_only=True)
+    """Reports on simpler ways to answer the same examples, by name, shown next to this one."""
 
     top_scores: ClassVar[Sequence[Score]]
     """The scores at the top, the one that counts most first. `ratsnlp compare` compares those that are made of rows."""
 
-    right: ClassVar[str] = "right"
-    """The column that is 1 in rows answered right, else 0."""
-
-    group: ClassVar[str] = ""
-    """The column that says which rows are not independent; empty where all are."""
+    right: ClassVar[str] = "right"  # the column that is 1 in rows answered right, else 0
+    group: ClassVar[str] = ""  # the column that says which rows are not independent; empty where all are
 
     @property
     @abstractmethod
@@ -99,18 +94,13 @@ class Report(ABC):
     def _made(self) -> Sequence[Block]:
         return self.blocks()
 
-    @cached_property
-    def measured(self) -> dict[str, Any]:
-        """Everything measured: see `metrics`."""
+    def metrics(self) -> dict[str, Any]:
+        """Return everything measured, as plain values."""
         rows = [score for score in self.top_scores if score.numerator]
         scores = [{**asdict(score), "denominator": [*score.denominator]} for score in rows]
         comparison = {"asked": [*self.asked], "right": self.right, "group": self.group, "scores": scores}
         found = {name: value for block in self._made for name, value in block.metrics.items()}
         return found | {"comparison": comparison}
-
-    def metrics(self) -> dict[str, Any]:
-        """Return everything measured, as plain values."""
-        return dict(self.measured)
 
     def headline(self) -> dict[str, Any]:
         """Return what a baseline is known by: the scores at the top, and the interval of the first."""
@@ -121,21 +111,27 @@ class Report(ABC):
         """Return the report as text to print."""
         return "\n".join(line for block in self._made for line in block.text())
 
-    def tables(self) -> Mapping[str, Iterable[Sequence[Any]]]:
+    def tables(self) -> Mapping[str, Sequence[Sequence[Any]]]:
         """Return the tables to write, by file name, each with a row of column names first."""
-        rows = zip(*self.columns.values(), strict=True)
         files = {name: rows for block in self._made for name, rows in block.files.items()}
-        return {"predictions.tsv": [list(self.columns), *rows], **files}
+        return {"predictions.tsv": [[*self.columns], *zip(*self.columns.values(), strict=True)], **files}
 
     def save(self, folder: Path) -> None:
-        """Write `metrics.json`, the tables, the pictures, and all of it as one page, `report.html`, into `folder`."""
+        """Write `metrics.json`, the tables, the pictures, and `report.html` into `folder`.
+
+        The page is one file that holds all of it, its pictures too, has no script and fetches nothing.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "metrics.json", self.measured)
+        write_json(folder / "metrics.json", self.metrics())
         for name, rows in self.tables().items():
             write_tsv(folder / name, rows)
         drawn = {name: draw for block in self._made for name, draw in block.pictures.items()}
-        pictures = {name: save_figure(draw(), folder / name) for name, draw in drawn.items()}
-        write_page(folder / "report.html", self._made, pictures)
+        pictures = {name: save_figure(draw(), folder / name).read_bytes() for name, draw in drawn.items()}
+        encoded = {name: base64.b64encode(content).decode("ascii") for name, content in pictures.items()}
+        loader = PackageLoader("ratsnlp.nlpbook.evaluation", "templates")  # everything put into it is escaped
+        template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("report.html")
+        page = template.render(blocks=self._made, pictures=encoded)
+        (folder / "report.html").write_text(page + "\n", encoding="utf-8")
 
     # the blocks that reports share
 
@@ -152,31 +148,25 @@ class Report(ABC):
     def top(self, *lines: Line) -> Block:
         """Return the scores at the top, with `lines` below them."""
         intervals = {f"{name}_interval_95": [*bounds] for name, bounds in self.intervals.items()}
-        return Block(
-            scores=[self._line(score) for score in self.top_scores], lines=lines, metrics=self.values | intervals
-        )
+        scores = [self._line(score) for score in self.top_scores]
+        return Block(scores=scores, lines=lines, metrics=self.values | intervals)
 
     def context(self, *lines: Line, metrics: Mapping[str, Any] | None = None) -> Sequence[Block]:
         """Return what to compare the scores with: `lines`, baselines, a published figure, and what train gives away."""
         title, korean = "what to compare with", "견주어 보기 (what to compare with)"
-        own = Block(title=title, korean=korean, lines=lines, metrics=metrics or {})
-        origin = self.provenance
-        published = origin.published_block(self.values, self.row_count, self.top_scores[0]) if origin else Block()
-        return [own, self._baselines(), published, self._overlap()]
+        blocks = [Block(title=title, korean=korean, lines=lines, metrics=metrics or {})]
+        found = {name.replace(" ", "_"): report.headline() for name, report in self.baselines.items()}
+        simpler = [report._line(report.top_scores[0], name) for name, report in self.baselines.items()]
+        blocks.append(Block(lines=simpler, metrics={"baselines": [*self.baselines], **found}))
+        if origin := self.provenance:
+            blocks.append(origin.published_block(self.values, self.row_count, self.top_scores[0]))
+            blocks += [self._describe(origin.overlap)] if origin.overlap else []
+        return blocks
 
     def _line(self, score: Score, name: str = "") -> ScoreLine:
         return ScoreLine(score, self.values[score.key], self.intervals.get(score.key, ()), name)
 
-    def _baselines(self) -> Block:
-        reports = self.baselines.items()
-        lines = [report._line(report.top_scores[0], name) for name, report in reports]
-        found = {name.replace(" ", "_"): report.headline() for name, report in reports}
-        return Block(lines=lines, metrics={"baselines": [*self.baselines], **found})
-
-    def _overlap(self) -> Block:
-        overlap = self.provenance.overlap if self.provenance else None
-        if not overlap:
-            return Block()
+    def _describe(self, overlap: Overlap) -> Block:
         found, score, rows = overlap.metrics(), self.top_scores[0], self.row_count
         metrics: dict[str, Any] = {"overlap": found}
         train, repeated, conflicts, seen, other = (f"{count:,}" for count in found.values())
@@ -223,20 +213,16 @@ def calibration_block(found: Mapping[str, Any], more: str = "", korean: str = ""
 
 
 def mistakes_block(worst: Sequence[Mapping[str, Any]], right: str, texts: Sequence[str]) -> Block:
-    """Return the surest mistakes.
+    """Return the surest mistakes: rows with `prediction` and `probability` among their columns, surest first.
 
-    Args:
-        worst: Rows with `prediction` and `probability` among their columns, surest first.
-        right: The column of the right answers.
-        texts: The columns to quote.
+    `right` is the column of the right answers, `texts` are those to quote.
     """
     names = [*worst[0]] if worst else [*texts, right, "prediction", "probability"]
     rows = [[row[name] for name in names] for row in worst]
-    quotes = [" + ".join(excerpt(row[name]) for name in texts) for row in worst]
-    said = [
-        f"{row[right]} taken for {row['prediction']} ({row['probability']:.2f}): {quote}"
-        for row, quote in zip(worst, quotes, strict=True)
-    ]
+    said = []
+    for row in worst:
+        quote = " + ".join(excerpt(row[name]) for name in texts)
+        said.append(f"{row[right]} taken for {row['prediction']} ({row['probability']:.2f}): {quote}")
     return Block(
         title="surest mistakes",
         korean="가장 자신 있게 틀린 답 (surest mistakes)",
@@ -252,42 +238,33 @@ def surest(wrong: Sequence[bool] | np.ndarray, probabilities: Sequence[float], c
     return sorted(rows, key=lambda row: -probabilities[row])[:count]
 
 
-Precision = Literal["auto", "32", "bf16"]
-
-
 def choose_precision(wanted: Precision, device: str) -> Literal["32", "bf16"]:
-    """Return the precision to score in: `auto` takes bfloat16 where the hardware multiplies it faster.
-
-    Args:
-        wanted: What is asked for.
-        device: Where the model is: "cpu" or "cuda".
-    """
+    """Return the precision to score in on "cpu" or "cuda": `auto` is bfloat16 where that multiplies faster."""
     if wanted == "auto":
         return "bf16" if bf16_is_faster("gpu" if device == "cuda" else device) else "32"
     return wanted
 
 
-def computing_in(precision: Literal["32", "bf16"], device: str) -> AbstractContextManager[None]:
-    """Let the models inside the block compute in a precision. Weights, sums and softmax stay float32."""
-    return torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
 def score(
     predictor: Any, examples: Sequence[Any], corpus: Any, args: TrainArguments, mode: str, precision: Precision
 ) -> Report:
-    """Return a predictor's report on a split, which knows where it comes from and what train gives away.
+    """Return the report of a predictor of any task on a split, with where it comes from and what train gives away.
 
-    Args:
-        predictor: A predictor of any task.
-        examples: The examples of the split.
-        corpus: The corpus they are from.
-        args: The settings of the training.
-        mode: The split.
-        precision: What to compute in.
+    `examples` are the split `mode` of `corpus`, `args` the settings of the training.
     """
     device = predictor.model.device.type
     used = choose_precision(precision, device)
-    with computing_in(used, device):
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=used == "bf16"):  # weights, sums, softmax stay float32
         report: Report = predictor.evaluate(examples)
-    overlap = read_overlap(corpus, args, mode, examples)
-    return replace(report, provenance=Provenance.of(args, mode, used, overlap))
+    own = {"train": args.train_file, "val": args.validation_file, "test": args.test_file}
+    provenance = Provenance(
+        corpus=args.downstream_corpus_name or "",
+        mode=mode,
+        model=args.pretrained_model_name,
+        precision=used,
+        own_file=bool(own.get(mode)),
+        own_training=bool(args.train_file),
+        trained_on=args.max_train_examples,
+        overlap=read_overlap(corpus, args, mode, examples),
+    )
+    return replace(report, provenance=provenance)

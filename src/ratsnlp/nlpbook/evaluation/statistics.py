@@ -16,24 +16,15 @@ class Score:
     """A score that a report shows: how it is called and, where it is made of rows, from which columns.
 
     Over rows it is `weight * sum(numerator) / sum(denominator)`, times 100 if `percent`.
-
-    Attributes:
-        key: Its name in `metrics.json`.
-        name: Its name in a terminal.
-        korean: Its name on the page; by default `name`.
-        percent: Whether it is in 0..100, shown with two decimals; else it is in 0..1, with four.
-        numerator: A column of `predictions.tsv`; empty for a score that is no ratio of sums, such as macro F1.
-        denominator: Columns that are added up; empty for the number of rows.
-        weight: 2 for an F1, which is 2 * right / (gold + predicted).
     """
 
-    key: str
-    name: str
-    korean: str = ""
-    percent: bool = False
-    numerator: str = ""
-    denominator: Sequence[str] = ()
-    weight: float = 1
+    key: str  # its name in `metrics.json`
+    name: str  # its name in a terminal
+    korean: str = ""  # its name on the page; by default `name`
+    percent: bool = False  # whether it is in 0..100, shown with two decimals; else it is in 0..1, with four
+    numerator: str = ""  # a column of `predictions.tsv`; empty for a score that is no ratio of sums, such as macro F1
+    denominator: Sequence[str] = ()  # columns that are added up; empty for the number of rows
+    weight: float = 1  # 2 for an F1, which is 2 * right / (gold + predicted)
 
     @property
     def highest(self) -> float:
@@ -67,13 +58,9 @@ def class_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
 
     True labels are in rows. A score with nothing to count is 0.
     """
-    hits = confusion.diagonal(axis1=-2, axis2=-1)
-    predicted, present = confusion.sum(-2), confusion.sum(-1)
-    return {
-        "precision": ratio(hits, predicted),
-        "recall": ratio(hits, present),
-        "f1": ratio(2 * hits, predicted + present),
-    }
+    hits, predicted, present = confusion.diagonal(axis1=-2, axis2=-1), confusion.sum(-2), confusion.sum(-1)
+    f1 = ratio(2 * hits, predicted + present)
+    return {"precision": ratio(hits, predicted), "recall": ratio(hits, present), "f1": f1}
 
 
 def overall_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
@@ -88,24 +75,16 @@ def overall_scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-RESAMPLES = 2000
-FEW_KINDS = 2000
-"""Up to here a multinomial is drawn faster than rows are, measured."""
-DRAWN_AT_ONCE = 4_000_000
-"""Counts held at once, so that memory does not grow with rows times resamples."""
+FEW_KINDS = 2000  # up to here a multinomial is drawn faster than rows are, measured
+DRAWN_AT_ONCE = 4_000_000  # counts held at once, so that memory does not grow with rows times resamples
 
 
-def draw_counts(counts: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, width: int = 0) -> Iterator[np.ndarray]:
-    """Yield resampled counts in chunks `(R, C)` int64, `resamples` rows in all.
+def draw_counts(counts: np.ndarray, resamples: int = 2000, seed: int = 0, width: int = 0) -> Iterator[np.ndarray]:
+    """Yield `resamples` drawn test sets, given how many rows there are of each kind, `(C,)`: chunks `(R, C)` int64.
 
     Drawing N rows with replacement only decides how many fall into each kind of row. So the counts of few kinds are
-    drawn at once, as multinomials: the same distribution as resampling rows, in a fraction of the time.
-
-    Args:
-        counts: How many rows there are of each kind, `(C,)`.
-        resamples: How many test sets to draw.
-        seed: Same seed, same draws.
-        width: How many numbers the caller makes of each draw, if more than the kinds.
+    drawn at once, as multinomials: the same distribution as resampling rows, in a fraction of the time. `width` is how
+    many numbers the caller makes of each draw, if more than the kinds.
     """
     generator, total, kinds = np.random.default_rng(seed), int(counts.sum()), len(counts)
     size = max(1, DRAWN_AT_ONCE // max(kinds, width))
@@ -137,14 +116,8 @@ def draw_interval(
 ) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of `sum(scores) / sum(sizes)`; of the mean, unless sizes are given.
 
-    Whole groups are drawn with replacement: questions about one article are not independent, and an interval that took
-    them for it would be too narrow. Groups of equal sums are one kind (see `draw_counts`).
-
-    Args:
-        scores: What each row adds above the line, `(N,)`.
-        groups: What each row is about; None takes every row for a group of its own.
-        sizes: What each row adds below the line, `(N,)`.
-        seed: Same seed, same interval.
+    Whole groups of the N rows are drawn with replacement: questions about one article are not independent, and an
+    interval that took them for it would be too narrow. Without groups every row is one of its own.
     """
     below = np.ones(len(scores)) if sizes is None else sizes
     return _middle_95(_resample([scores, below], ratio, groups, seed))
@@ -160,7 +133,7 @@ def draw_difference(first: Parts, second: Parts, groups: Sequence[Any] | None = 
 def _resample(
     columns: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], groups: Sequence[Any] | None, seed: int = 0
 ) -> np.ndarray:
-    """Return the statistic, a function of each column's sum, of every drawn test set."""
+    """Return a function of the columns' sums for every drawn test set; groups of equal sums are one kind."""
     place = {group: i for i, group in enumerate(dict.fromkeys(groups or ()))}
     numbers = np.array([place[group] for group in groups]) if groups else np.arange(len(columns[0]))
     sums = np.stack([np.bincount(numbers, weights=column) for column in columns], axis=1)  # (groups, columns)
@@ -174,36 +147,24 @@ def _middle_95(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-BINS = 15
-LEAST_PROBABILITY = 1e-12
-"""Taken for 0, whose logarithm would be infinite."""
+LEAST_PROBABILITY = 1e-12  # taken for 0, whose logarithm would be infinite
 
 
-def bin_confidences(confidences: np.ndarray, hits: np.ndarray, bins: int = BINS) -> list[dict[str, Any]]:
-    """Return mean confidence and accuracy in bins of equal width; empty ones are left out.
+def bin_confidences(confidences: np.ndarray, hits: np.ndarray, bins: int = 15) -> list[dict[str, Any]]:
+    """Return confidence and accuracy in bins of equal width, given probabilities in 0..1 and whether each is right.
 
-    Args:
-        confidences: Probabilities in 0..1, `(N,)`; one on a boundary belongs to the upper bin.
-        hits: Whether each answer was right, `(N,)`.
-        bins: How many bins 0..1 is cut into.
-
-    Returns:
-        A row for each bin: its boundaries `low` and `high`, `examples`, mean `confidence`, and the share `right`.
+    A row for each bin that is not empty: its boundaries `low` and `high` (a probability on one belongs to the upper
+    bin), `examples`, mean `confidence`, and the share `right`.
     """
     places = np.minimum(np.floor(np.asarray(confidences, dtype=np.float64) * bins).astype(int), bins - 1)
     counts = np.bincount(places, minlength=bins)
     confidence = np.bincount(places, weights=confidences, minlength=bins)
     right = np.bincount(places, weights=hits, minlength=bins)
-    return [
-        {
-            "low": i / bins,
-            "high": (i + 1) / bins,
-            "examples": int(counts[i]),
-            "confidence": float(confidence[i] / counts[i]),
-            "right": float(right[i] / counts[i]),
-        }
-        for i in np.flatnonzero(counts)
-    ]
+    rows = []
+    for i in np.flatnonzero(counts):
+        means = {"confidence": float(confidence[i] / counts[i]), "right": float(right[i] / counts[i])}
+        rows.append({"low": i / bins, "high": (i + 1) / bins, "examples": int(counts[i]), **means})
+    return rows
 
 
 def expected_calibration_error(rows: list[dict[str, Any]]) -> float:
@@ -215,18 +176,14 @@ def expected_calibration_error(rows: list[dict[str, Any]]) -> float:
 def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Return how well probabilities `(N, K)` are calibrated, given true label numbers `(N,)`.
 
-    Returns:
-        `ece` of the label given (the others' probabilities do not count); `ece_macro`, the mean over all K labels of
-        each one's own error, "this label or not"; `brier`, the squared distance to the truth, summed over labels, in
-        0..2; `nll`, the mean negative log-likelihood in nats; `bins`, what `ece` is made of.
+    `ece` of the label given (the others' probabilities do not count); `ece_macro`, the mean over all K labels of each
+    one's own error, "this label or not"; `brier`, the squared distance to the truth, summed over labels, in 0..2;
+    `nll`, the mean negative log-likelihood in nats; `bins`, what `ece` is made of.
     """
     truth = np.eye(probabilities.shape[1])[labels]
-    given = probabilities.argmax(axis=1)
-    bins = bin_confidences(probabilities.max(axis=1), given == labels)
-    each = [
-        expected_calibration_error(bin_confidences(column, right))
-        for column, right in zip(probabilities.T, truth.T, strict=True)
-    ]
+    bins = bin_confidences(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+    columns = zip(probabilities.T, truth.T, strict=True)
+    each = [expected_calibration_error(bin_confidences(column, right)) for column, right in columns]
     likelihood = np.maximum(probabilities[np.arange(len(labels)), labels], LEAST_PROBABILITY)
     return {
         "ece": expected_calibration_error(bins),
@@ -237,46 +194,32 @@ def measure_calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[s
     }
 
 
-BUCKETS = 5
-
-
 def score_by_length(
-    lengths: Sequence[int], scores: np.ndarray, sizes: np.ndarray | None = None, buckets: int = BUCKETS
+    lengths: Sequence[int], scores: np.ndarray, sizes: np.ndarray | None = None, buckets: int = 5
 ) -> list[dict[str, Any]]:
-    """Return the score of texts of similar length, shortest first.
+    """Return the score of texts of similar length, `sum(scores) / sum(sizes)` in each bucket, shortest first.
 
     Buckets hold about as many texts each. Texts of one length stay together, so there may be fewer buckets than asked.
-    Intervals take texts for independent.
-
-    Args:
-        lengths: How long each text is, in characters, `(N,)`.
-        scores: The score of each, or what it adds above the line, `(N,)`.
-        sizes: What it adds below the line, `(N,)`; by default 1.
-        buckets: How many buckets there are at most.
-
-    Returns:
-        A row for each bucket: `shortest` and `longest`, both inclusive, `examples`, `score` and its `interval_95`.
+    Intervals take texts for independent. A row for each bucket: `shortest` and `longest`, both inclusive, `examples`,
+    `score` and its `interval_95`.
     """
     long, below = np.asarray(lengths), np.ones(len(scores)) if sizes is None else sizes
     bounds = np.unique(np.quantile(long, np.arange(1, buckets) / buckets, method="inverted_cdf"))
     places = np.searchsorted(bounds, long)  # a length equal to a bound belongs to the bucket that ends there
     rows = []
-    for place in np.unique(places):
-        inside = places == place
-        rows.append(
-            {
-                "shortest": int(long[inside].min()),
-                "longest": int(long[inside].max()),
-                "examples": int(inside.sum()),
-                "score": ratio_of_sums((scores[inside], below[inside])),
-                "interval_95": list(draw_interval(scores[inside], sizes=below[inside])),
-            }
-        )
+    for inside in (places == place for place in np.unique(places)):
+        bucket = {
+            "shortest": int(long[inside].min()),
+            "longest": int(long[inside].max()),
+            "examples": int(inside.sum()),
+        }
+        parts = scores[inside], below[inside]
+        interval = draw_interval(parts[0], sizes=parts[1])
+        rows.append({**bucket, "score": ratio_of_sums(parts), "interval_95": [*interval]})
     return rows
 
 
-FEWEST_FOR_CHI_SQUARE = 25
-"""Below this many rows where just one model is right, the chi-square distribution is too rough."""
+FEWEST_FOR_CHI_SQUARE = 25  # rows where just one model is right; below, the chi-square distribution is too rough
 
 
 class McNemar(NamedTuple):

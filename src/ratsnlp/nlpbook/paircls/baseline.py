@@ -1,8 +1,7 @@
 """The score that needs no premise: how much of a model's score the wording of the hypotheses gives away."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,12 +9,12 @@ from torch import Tensor
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
 from ratsnlp.nlpbook.classification.report import ClassificationReport
 
-LONGEST_RUN = 3
-LEAST_TEXTS = 2
+LONGEST_RUN = 3  # characters
+LEAST_TEXTS = 2  # texts that a run must be in
 MOST_RUNS = 100_000
 STEPS = 60
-PENALTY = 0.5
-"""Weight of the squared weights in the loss, divided by the number of texts."""
+PENALTY = 0.5  # weight of the squared weights in the loss, divided by the number of texts
+MOST_ROWS = 50_000  # more training rows than these change the baseline little and cost minutes
 
 
 def _runs_of(text: str) -> set[str]:
@@ -23,24 +22,11 @@ def _runs_of(text: str) -> set[str]:
     return {padded[i : i + n] for n in range(1, LONGEST_RUN + 1) for i in range(len(padded) - n + 1)}
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread inside the block: thousands of tiny steps lose more to waking threads than they gain."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
 class NgramClassifier:
     """Softmax over character runs: trained in seconds, to the one best solution, so it needs no seed.
 
-    Args:
-        texts: Training texts, N of them.
-        labels: Their label numbers, `(N,)`.
-        num_labels: How many labels there are.
+    Learns from texts and their label numbers `(N,)`. The loss is convex, so L-BFGS finds its minimum without a learning
+    rate.
     """
 
     def __init__(self, texts: Sequence[str], labels: Tensor, num_labels: int):
@@ -48,26 +34,10 @@ class NgramClassifier:
         counts = Counter(run for runs in found for run in runs)
         common = [run for run, count in counts.most_common(MOST_RUNS) if count >= LEAST_TEXTS]
         self.places = {run: place for place, run in enumerate(sorted(common))}
-        self.weights = torch.zeros(len(self.places), num_labels)
-        self.bias = torch.zeros(num_labels)
-        with one_thread():
-            self.fit(self.vectorize(found), labels)
-
-    def vectorize(self, found: Sequence[set[str]]) -> Tensor:
-        """Return which known runs each text holds, every row of length 1: sparse `(N, V)` float32."""
-        known = [sorted(self.places[run] for run in runs if run in self.places) for runs in found]
-        rows = torch.repeat_interleave(torch.tensor([len(places) for places in known]))
-        columns = torch.tensor([place for places in known for place in places], dtype=torch.int64)
-        values = torch.tensor([len(places) ** -0.5 for places in known for _ in places])
-        size = (len(known), len(self.places))
-        # some versions of torch warn where this is not said
-        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
-            return torch.sparse_coo_tensor(torch.stack([rows, columns]), values, size).coalesce()
-
-    def fit(self, features: Tensor, labels: Tensor) -> None:
-        """Find the weights of the least loss. The loss is convex, so L-BFGS finds them without a learning rate."""
-        parameters = [self.weights.requires_grad_(), self.bias.requires_grad_()]
-        optimizer = torch.optim.LBFGS(parameters, max_iter=STEPS, line_search_fn="strong_wolfe")
+        self.weights = torch.zeros(len(self.places), num_labels, requires_grad=True)
+        self.bias = torch.zeros(num_labels, requires_grad=True)
+        features = self._vectorize(found)
+        optimizer = torch.optim.LBFGS([self.weights, self.bias], max_iter=STEPS, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             optimizer.zero_grad()
@@ -77,18 +47,30 @@ class NgramClassifier:
             found.backward()  # type: ignore[no-untyped-call]
             return found
 
-        optimizer.step(loss)  # type: ignore[no-untyped-call]
-        self.weights, self.bias = self.weights.detach(), self.bias.detach()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # thousands of tiny steps lose more to waking threads than they gain
+        try:
+            optimizer.step(loss)  # type: ignore[no-untyped-call]
+        finally:
+            torch.set_num_threads(threads)
 
+    def _vectorize(self, found: Sequence[set[str]]) -> Tensor:
+        """Return which known runs each text holds, every row of length 1: sparse `(N, V)` float32."""
+        known = [sorted(self.places[run] for run in runs if run in self.places) for runs in found]
+        rows = torch.repeat_interleave(torch.tensor([len(places) for places in known]))
+        columns = torch.tensor([place for places in known for place in places], dtype=torch.int64)
+        values = torch.tensor([len(places) ** -0.5 for places in known for _ in places])
+        # some versions of torch warn where this is not said
+        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+            size = (len(known), len(self.places))
+            return torch.sparse_coo_tensor(torch.stack([rows, columns]), values, size).coalesce()
+
+    @torch.no_grad()
     def probabilities(self, texts: Sequence[str]) -> Tensor:
         """Return the probability of each label for each text, `(N, K)` float32."""
-        features = self.vectorize([_runs_of(text) for text in texts])
+        features = self._vectorize([_runs_of(text) for text in texts])
         logits: Tensor = torch.sparse.mm(features, self.weights) + self.bias
         return logits.softmax(dim=-1)
-
-
-MOST_ROWS = 50_000
-"""More training rows than these change the baseline little and cost minutes."""
 
 
 def score_hypothesis_only(
@@ -102,22 +84,12 @@ def score_hypothesis_only(
     Without the premise the question cannot be answered, so an honest score is chance. What lies above it comes from
     habits of those who wrote the hypotheses ("never" in contradictions, for example); a model may live on them too.
 
-    Args:
-        train: Pairs to learn from, the first 50,000 of them; of others than the model's, the comparison says little.
-        test: Pairs to measure on, the model's own.
-        labels: The labels in order.
-        label_names: How to show them.
+    It learns from the first 50,000 pairs of `train`; of others than the model's, the comparison says little.
 
     Source: Gururangan et al. 2018, Annotation Artifacts in Natural Language Inference Data, https://aclanthology.org/N18-2017
     """
     place = {label: i for i, label in enumerate(labels)}
-    learnt = train[:MOST_ROWS]
-    classifier = NgramClassifier(
-        [str(example.text_b) for example in learnt],
-        torch.tensor([place[str(example.label)] for example in learnt]),
-        len(labels),
-    )
-    hypotheses = [str(example.text_b) for example in test]
-    truth = torch.tensor([place[str(example.label)] for example in test])
-    found = classifier.probabilities(hypotheses)
-    return ClassificationReport(hypotheses, truth, found, list(labels), list(label_names or labels), ("hypothesis",))
+    train_texts, test_texts = ([str(example.text_b) for example in rows] for rows in (train[:MOST_ROWS], test))
+    known, truth = (torch.tensor([place[str(row.label)] for row in rows]) for rows in (train[:MOST_ROWS], test))
+    found = NgramClassifier(train_texts, known, len(labels)).probabilities(test_texts)
+    return ClassificationReport(test_texts, truth, found, list(labels), list(label_names or labels), ("hypothesis",))

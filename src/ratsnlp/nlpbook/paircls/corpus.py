@@ -12,8 +12,9 @@ from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.tables.reading import LOOKED_AT, Table, read_table
 from ratsnlp.nlpbook.texts import shorten
 
-Pair = tuple[str, str, str]
-"""`(premise, hypothesis, label)`."""
+logger = logging.getLogger("ratsnlp")
+
+Pair = tuple[str, str, str]  # premise, hypothesis, label
 NLI_LABELS = ("entailment", "contradiction", "neutral")
 KLUE_NLI_KEYS = ("premise", "hypothesis", "gold_label")
 KORNLI_HEADER = ["sentence1", "sentence2", "gold_label"]
@@ -22,14 +23,11 @@ PAIR_COLUMNS = (
     ("hypothesis", "sentence2", "가설", "문장2"),
     ("label", "gold_label", "라벨", "레이블"),
 )
-"""The column names of a table of pairs: for each part, the names it may have."""
+"""The columns of an own table of pairs, in any order: for each part, the names it may have. Others are ignored."""
 
 
 def _read_klue_nli(path: Path) -> Iterator[Pair]:
     """Yield the pairs of a KLUE-NLI file: a JSON list of objects with `premise`, `hypothesis` and `gold_label`.
-
-    Raises:
-        CorpusFormatError: The file is no JSON list, or an object lacks a key or has another label; names file and line.
 
     Source: https://github.com/KLUE-benchmark/KLUE (24,998 training and 3,000 development pairs, CC BY-SA 4.0).
     """
@@ -49,9 +47,6 @@ def _read_kornli(path: Path) -> Iterator[Pair]:
 
     Nothing is quoted: a quote is a character of the text, and many rows hold only one, so a CSV reader would glue rows.
 
-    Raises:
-        CorpusFormatError: A row has other columns or another label; names the file and the line.
-
     Source: https://github.com/kakaobrain/kor-nlu-datasets (942,854 / 2,490 / 5,010 pairs, CC BY-SA 4.0).
     """
     for line, text in enumerate(read_lines(path), start=1):
@@ -65,28 +60,11 @@ def _read_kornli(path: Path) -> Iterator[Pair]:
 
 
 def _read_pair_table(path: Path) -> Iterator[Pair]:
-    """Yield the pairs of an own table, in any format that `table` reads, with a header that names its columns.
-
-    The columns are `premise`, `hypothesis` and `label` (or KorNLI's or Korean names), in any order; others are ignored.
-
-    Raises:
-        CorpusFormatError: A column is missing, a row has other columns or another label; names the file and the line.
-    """
     for line, parts in read_table(path, PAIR_COLUMNS):
         yield _check_pair(path, line, parts)
 
 
-def _read_pairs(path: Path) -> Iterator[Pair]:
-    """Yield the pairs of a file in any of the three formats, told apart by what the file begins with.
-
-    Raises:
-        CorpusFormatError: The file breaks its format; names the file and the line.
-    """
-    return find_reader(path)(path)
-
-
-def find_reader(path: Path) -> Callable[[Path], Iterator[Pair]]:
-    """Return the reader of a file's format."""
+def _find_reader(path: Path) -> Callable[[Path], Iterator[Pair]]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = next((line for line in file if line.strip()), "")
     if first.rstrip("\r\n").split("\t") == KORNLI_HEADER:
@@ -97,29 +75,11 @@ def find_reader(path: Path) -> Callable[[Path], Iterator[Pair]]:
     return _read_pair_table
 
 
-def _is_inference(path: Path) -> bool:
-    read = find_reader(path)
-    try:
-        if read is not _read_pair_table:
-            return next(read(path), None) is not None
-        return any(parts[2].strip() in NLI_LABELS for _, parts in islice(read_table(path, PAIR_COLUMNS), LOOKED_AT))
-    except CorpusFormatError:
-        return False  # whoever reads it as another table says what is wrong
-
-
 def _check_pair(path: Path, line: int, parts: Sequence[str]) -> Pair:
-    """Return `(premise, hypothesis, label)` without spaces around the label.
-
-    Raises:
-        CorpusFormatError: The label is not one of `NLI_LABELS`.
-    """
     premise, hypothesis, label = parts
     if label.strip() not in NLI_LABELS:
         raise CorpusFormatError(f"{path}, line {line}: label {label!r} is not one of {', '.join(NLI_LABELS)}")
     return premise, hypothesis, label.strip()
-
-
-logger = logging.getLogger("ratsnlp")
 
 
 class NLICorpus(Corpus[ClassificationExample]):
@@ -133,13 +93,24 @@ class NLICorpus(Corpus[ClassificationExample]):
 
     @classmethod
     def recognizes(cls, path: Path) -> bool:
-        """Tell whether a file holds pairs with the labels of inference."""
-        return _is_inference(path)
+        """Return whether a file holds pairs with the labels of inference."""
+        read = _find_reader(path)
+        try:
+            if read is not _read_pair_table:
+                return next(read(path), None) is not None
+            rows = islice(read_table(path, PAIR_COLUMNS), LOOKED_AT)
+            return any(label.strip() in NLI_LABELS for _, (_, _, label) in rows)
+        except CorpusFormatError:
+            return False  # whoever reads it as another table says what is wrong
 
     def read(self, path: Path) -> Iterator[ClassificationExample]:
-        """Yield the pairs of one file. Empty texts are kept, so that counts and scores compare with published ones."""
+        """Yield the pairs of one file. Empty texts are kept, so that counts and scores compare with published ones.
+
+        Raises:
+            CorpusFormatError: The file breaks its format, or has another label; names the file and the line.
+        """
         empty = 0
-        for premise, hypothesis, label in _read_pairs(path):
+        for premise, hypothesis, label in _find_reader(path)(path):
             empty += not (premise.strip() and hypothesis.strip())
             yield ClassificationExample(text_a=premise, text_b=hypothesis, label=label)
         if empty:

@@ -24,10 +24,7 @@ class PairClassificationPredictor(ClassificationPredictor):
         if isinstance(premise, str) != isinstance(hypothesis, str):
             raise TypeError("give predictor(premise, hypothesis), or predictor([(premise, hypothesis), ...])")
         pairs = [(premise, hypothesis)] if isinstance(premise, str) else [(first, second) for first, second in premise]
-        answers = [
-            {"premise": first, "hypothesis": second} | found
-            for (first, second), found in zip(pairs, self.answer(pairs), strict=True)
-        ]
+        answers = self._answer(pairs, self.probabilities(pairs))
         return answers[0] if isinstance(premise, str) else answers
 
     def sample_questions(self) -> list[tuple[str, str]]:
@@ -46,9 +43,6 @@ class PairClassificationPredictor(ClassificationPredictor):
     ) -> Self:
         """Return the predictor of an inference model in Hugging Face form, whatever the order of its labels.
 
-        See `ClassificationPredictor.from_pretrained`.
-
-        Raises:
-            ModelLoadError: The model cannot be had, or its labels are not those of inference.
+        See `ClassificationPredictor.from_pretrained`; labels that are not those of inference are a ModelLoadError.
         """
         return super().from_pretrained(name, labels, label_names, **options)

@@ -70,10 +70,8 @@ def get_web_service_app(
 ) -> "WebApp":
     """Return the page that answers with `inference_fn(premise, hypothesis)`; `app.run()` serves it.
 
-    Args:
-        inference_fn: A predictor, or a hand-written function that returns a dict in the published form.
-        is_colab: As in the published cells; False keeps the page to its machine even in Colab.
-        options: See `build_web_service_app`.
+    `inference_fn` is a predictor, or a hand-written function that returns a dict in the published form. `is_colab` is
+    as in the published cells; False keeps the page to its machine even in Colab. Options: see `build_web_service_app`.
     """
     from ratsnlp.nlpbook.serving.app import build_task_app
 

@@ -22,8 +22,7 @@ PAIR_NAMES = (
     *(("question1", "question2"), ("question", "answer"), ("전제", "가설"), ("문장1", "문장2")),
     *(("질문1", "질문2"), ("질문", "답변"), ("질문", "답")),
 )
-TEXT_LENGTH = 6  # mean characters from which a column may be one of texts
-LABEL_LENGTH = 20  # mean characters up to which a column may be one of labels
+TEXT_LENGTH, LABEL_LENGTH = 6, 20  # mean characters: of a column of texts at least, of one of labels at most
 LOOKED_AT = 1000  # rows whose contents are looked at
 
 
@@ -41,38 +40,27 @@ class Columns:
         return [self.text] if self.pair is None else [self.text, self.pair]
 
     def __str__(self) -> str:
-        """Return them in words, for the log."""
         return f"text {' + '.join(self.texts)}, label {self.label}"
 
 
 class Chooser:
-    """Chooses the columns of one table, each at most once."""
+    """Chooses the columns of one table, each at most once. What cannot be taken is an error: see `choose_columns`."""
 
     def __init__(self, table: Table):
         self.table = table
-        rows = [row.cells for row in islice(table.rows(), LOOKED_AT) if not row.problem]
-        self.values = {
-            name: [cells[i].strip() for cells in rows if cells[i].strip()] for i, name in enumerate(table.names)
-        }
+        rows = [[*map(str.strip, row.cells)] for row in islice(table.rows(), LOOKED_AT) if not row.problem]
+        self.values = {name: [cells[i] for cells in rows if cells[i]] for i, name in enumerate(table.names)}
         self.left = list(table.names)
 
     def take(self, name: str) -> str:
-        """Take a column and return its name.
-
-        Raises:
-            CorpusFormatError: Two columns are called so.
-        """
+        """Take a column and return its name; that two are called so is an error."""
         if self.table.names.count(name) > 1:
             raise CorpusFormatError(f"{self.table.path}: two columns are called {name!r}; rename one of them")
         self.left.remove(name)
         return name
 
     def named(self, given: str | None, option: str) -> str | None:
-        """Take the column that was named; None where none was.
-
-        Raises:
-            ArgumentError: There is no such column, or it was taken already.
-        """
+        """Take the column that was named, which must be there and not be taken yet; None where none was named."""
         if not given:
             return None
         found = [name for name in self.table.names if _plain(name) == _plain(given)]
@@ -86,19 +74,14 @@ class Chooser:
         return self.take(exact)
 
     def find(self, known: Collection[str], fits: Callable[[Sequence[str]], bool], option: str, what: str) -> str:
-        """Take the only column with a known name, or whose contents fit, or that is left; else ask for it."""
-        names = {_plain(name) for name in known}
+        """Take the only column with a known name, or whose contents fit, or that is left; else ask the user for it."""
+        names = {*map(_plain, known)}
         by_name = [name for name in self.left if _plain(name) in names]
         by_contents = [name for name in self.left if fits(self.values[name])]
         found = by_name or by_contents or self.left
-        return self.take(found[0] if len(found) == 1 else self.ask(option, what))
+        return self.take(found[0] if len(found) == 1 else self._ask(option, what))
 
-    def ask(self, option: str, what: str) -> str:
-        """Return the column that the user names at the terminal or in the notebook.
-
-        Raises:
-            ArgumentError: There is nobody to ask.
-        """
+    def _ask(self, option: str, what: str) -> str:
         problem = f"{self.table.path}: which column holds the {what} is not certain."
         try:
             if not (is_first_process() and is_interactive()):
@@ -112,9 +95,8 @@ class Chooser:
                 print(f"{answer!r} is not one of the columns that are left: {', '.join(self.left)}")
         except (EOFError, NotImplementedError):  # a notebook run without a reader raises the latter
             python = option.removeprefix("--").removesuffix("_column")
-            raise ArgumentError(
-                f"{problem} Name it: {option} NAME, in Python {python}=NAME.{self.describe()}"
-            ) from None
+            advice = f"Name it: {option} NAME, in Python {python}=NAME.{self.describe()}"
+            raise ArgumentError(f"{problem} {advice}") from None
 
     def describe(self) -> str:
         """Return the columns, numbered, each with a value as an example."""
@@ -147,15 +129,13 @@ def choose_columns(
 ) -> Columns:
     """Return which columns hold the texts and the labels.
 
-    Args:
-        table: The table.
-        text, label, pair: The columns of texts, labels and second texts that the user named.
-        pairs: Whether two columns of texts are wanted; None: where `pair` is named, or both have known names.
+    `text`, `label` and `pair` (second texts) are those that the user named. `pairs` says whether two columns of texts
+    are wanted; None: where `pair` is named, or both have known names.
 
     Raises:
-        ArgumentError: A named column is not there, which one is meant is not certain and nobody can be asked, or there
-            are two columns of texts and one is wanted.
-        CorpusFormatError: The first line does not name the columns.
+        ArgumentError: A named column is not there or named twice, which one is meant is not certain and nobody can be
+            asked, or there are two columns of texts and one is wanted.
+        CorpusFormatError: The first line does not name the columns, or two of them alike.
     """
     chooser = Chooser(table)
     last = chooser.named(label, "--label_column")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -35,33 +35,28 @@ SHOWN = {
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 LOOKED_AT = 100  # rows from which the delimiter, and the names in JSON objects, are taken
 END = "\0"  # a line put after the last one: inside a cell, it shows that a quote is still open. No text holds it.
-OLD_EXCEL = b"\xd0\xcf\x11\xe0"
-ZIP = b"PK\x03\x04"
+OLD_EXCEL, ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: the line of the file on which it begins, and its cells, as many as the table has columns.
+    """One row of a table."""
 
-    `problem` says why it is not a row of the table, and is empty for a good one.
-    """
-
-    line: int
-    cells: Sequence[str]
-    problem: str = ""
+    line: int  # of the file, on which it begins
+    cells: Sequence[str]  # as many as the table has columns
+    problem: str = ""  # why it is not a row of the table; empty for a good one
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is to be read: "delimited", "objects", "list" or "workbook"; then its encoding, delimiter, sheet."""
+    """How a file is to be read."""
 
-    kind: str
+    kind: str  # "delimited", "objects", "list" or "workbook"
     encoding: str = ""
     delimiter: str = ""
     sheet: str = ""
 
     def __str__(self) -> str:
-        """Return it in words, for the log."""
         if self.kind == "workbook":
             return f"an Excel workbook, {self.sheet}"
         columns = f"columns separated by {DELIMITERS[self.delimiter]}" if self.delimiter else "JSON"
@@ -120,12 +115,9 @@ def _find_layout(path: Path, modified: int, size: int) -> Layout:
 
 
 def find_encoding(path: Path) -> str:
-    """Return the encoding of a text file, a key of `SHOWN`.
+    """Return the encoding of a text file, a key of `SHOWN`; a CorpusFormatError says where each one fails.
 
     UTF-8 is tried before CP949: Hangul written in CP949 is not valid UTF-8, so the first that fits is right.
-
-    Raises:
-        CorpusFormatError: The file is not text in any of them; names the line and the byte at which each one fails.
     """
     with path.open("rb") as file:
         opening = file.read(3)
@@ -140,11 +132,9 @@ def find_encoding(path: Path) -> str:
         if "\0" in text:
             raise CorpusFormatError(f"{path}: the file starts like UTF-16, but holds zero characters; save it as UTF-8")
         return "utf-16"
-    marked = opening == codecs.BOM_UTF8
-    faults = []
+    marked, faults = opening == codecs.BOM_UTF8, []
     for codec in ("utf-8",) if marked else ("utf-8", "cp949"):
-        fault = _find_fault(path, codec)
-        if not fault:
+        if not (fault := _find_fault(path, codec)):
             return "utf-8-sig" if marked else codec
         faults.append(f"not {codec.upper()} ({fault})")
     found = " and ".join(faults)
@@ -188,17 +178,9 @@ def _find_delimiter(path: Path, encoding: str) -> str:
 
 
 def _read_records(path: Path, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield `(line, cells)` of a delimited file, quoted as spreadsheets do: a quoted cell may hold line breaks.
-
-    Raises:
-        CorpusFormatError: A quote never closes, or a cell is too long; names the line on which the row begins.
-    """
-
-    def lines() -> Iterator[str]:
-        yield from _decoded_lines(path, encoding)
-        yield END + "\n"
-
-    rows, line = csv.reader(lines(), delimiter=delimiter), 1
+    """Yield `(line, cells)` of a delimited file, quoted as spreadsheets do: a quoted cell may hold line breaks."""
+    lines = chain(_decoded_lines(path, encoding), [END + "\n"])
+    rows, line = csv.reader(lines, delimiter=delimiter), 1
     try:
         for cells in rows:
             if cells == [END]:
@@ -274,11 +256,7 @@ def find_workbook_fault(path: Path, opening: bytes) -> str:
 
 
 def read_workbook(path: Path) -> Iterator[tuple[int, list[Any]]]:
-    """Yield `(row number, values)` of a workbook's first sheet, formulas as the values that Excel last stored.
-
-    Raises:
-        CorpusFormatError: openpyxl is missing, or the file is damaged or not a workbook.
-    """
+    """Yield `(row number, values)` of a workbook's first sheet, formulas as the values that Excel last stored."""
     with _open_workbook(path) as workbook:
         sheet = workbook.worksheets[0]
         sheet.reset_dimensions()  # some programs write them wrong
@@ -313,9 +291,7 @@ def _open_workbook(path: Path) -> Iterator[Any]:
 def read_table(path: Path, columns: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
     """Yield `(line, cells)` of the rows of a table with known columns; other columns are ignored.
 
-    Args:
-        path: The file.
-        columns: For each cell wanted, in order, the names that its column may have, in any case.
+    `columns` are, for each cell wanted, in order, the names that its column may have, in any case.
 
     Raises:
         CorpusFormatError: A column is missing, or a row has other columns; names the file and the line.

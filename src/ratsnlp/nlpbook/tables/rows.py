@@ -5,7 +5,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ratsnlp.nlpbook.errors import CorpusFormatError
@@ -14,12 +13,9 @@ from ratsnlp.nlpbook.tables.reading import Row, Table
 
 logger = logging.getLogger("ratsnlp")
 
-MOST_LABELS = 1000
-SHOWN_LABELS = 20
-SHOWN_ROWS = 10
+MOST_LABELS, SHOWN_LABELS, SHOWN_ROWS = 1000, 20, 10
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")
-"""A whole number as spreadsheets write it in a column that once had gaps: `5.0`."""
+WHOLE = re.compile(r"([+-]?[0-9]+)\.0+")  # as spreadsheets write 5 in a column that once had gaps: `5.0`
 
 
 def order_labels(found: Iterable[str]) -> list[str]:
@@ -49,7 +45,7 @@ def _match_label(found: str, labels: Collection[str]) -> str | None:
 
 def _find_fault(labels: Sequence[str], rows: int) -> str:
     if len(labels) < 2:
-        return f"holds one value only, {labels[0]!r}, in all of {rows:,} rows; a classifier tells two labels or more"
+        return f"holds one value only, {labels[0]!r}, in all of {rows:,} rows; a classifier needs two labels or more"
     if len(labels) <= MOST_LABELS and (len(labels) == 2 or 2 * len(labels) <= rows):
         return ""
     spaced = sum(" " in label for label in labels)
@@ -59,24 +55,10 @@ def _find_fault(labels: Sequence[str], rows: int) -> str:
     return f"holds {len(labels):,} different values in {rows:,} rows; it looks like {kind}, not labels"
 
 
-@dataclass(frozen=True)
-class LabelledRow:
-    """A row: the line on which it begins, its text or both texts of a pair, and its label, as the cell has it."""
-
-    line: int
-    texts: Sequence[str]
-    label: str
-    problem: str = ""
-
-
 class LabelledTable:
-    """A table whose rows carry texts and a label.
+    """A table whose rows carry texts and a label; `labels` are those in order, None takes them from the data.
 
-    Args:
-        table: The table.
-        columns: Which columns to read.
-        labels: The labels in order; None takes them from the data.
-        skip_bad_rows: Leave out rows that cannot be used, instead of refusing the file.
+    `skip_bad_rows` leaves out rows that cannot be used, instead of refusing the file.
     """
 
     def __init__(
@@ -94,11 +76,12 @@ class LabelledTable:
             CorpusFormatError: Rows cannot be used, there are none, or the label column does not hold labels.
         """
         path, bad, good = self.table.path, [], []
-        for row in map(self._read_row, self.table.rows()):
-            if row.problem:
-                bad.append(f"line {row.line}: {row.problem}")
+        for row in self.table.rows():
+            cells, problem = self._read_row(row)
+            if problem:
+                bad.append(problem)
             else:
-                good.append(sys.intern(row.label))  # one text for each label, not for each row
+                good.append(sys.intern(cells[-1]))  # one text for each label, not for each row
         count = len(bad) + len(good)
         if not count:
             raise CorpusFormatError(f"{path} holds a header ({', '.join(self.table.names)}) and no row below it")
@@ -114,38 +97,36 @@ class LabelledTable:
                     f"--label_column NAME, in Python label=NAME.{Chooser(self.table).describe()}"
                 )
         matched = [str(_match_label(label, self.labels)) for label in good]
-        counts = Counter(matched)
+        counts, more = Counter(matched), len(self.labels) - SHOWN_LABELS
         shown = [f"{i}: {label} ({counts[label]:,})" for i, label in enumerate(self.labels[:SHOWN_LABELS])]
-        if len(self.labels) > SHOWN_LABELS:
-            shown.append(f"... {len(self.labels) - SHOWN_LABELS} more")
+        shown += [f"... {more} more"] if more > 0 else []
         found = f"{len(good)} rows; {self.columns}; labels in order, with rows: {', '.join(shown)}"
         logger.info("%s: %s", path.name, found)
         return matched
 
-    def rows(self) -> Iterator[LabelledRow]:
-        """Yield the good rows, their labels as they stand in `labels`.
+    def rows(self) -> Iterator[list[str]]:
+        """Yield the good rows: the text, or both texts of a pair, and the label as it stands in `labels`.
 
         Raises:
             CorpusFormatError: A row cannot be used, and `skip_bad_rows` is off.
         """
-        known = self.labels or ()
-        for row in map(self._read_row, self.table.rows()):
-            if not row.problem:
-                yield LabelledRow(row.line, row.texts, str(_match_label(row.label, known)))
+        for row in self.table.rows():
+            cells, problem = self._read_row(row)
+            if not problem:
+                yield [*cells[:-1], str(_match_label(cells[-1], self.labels or ()))]
             elif not self.skip_bad_rows:
-                raise CorpusFormatError(self._describe_bad([f"line {row.line}: {row.problem}"], "a row cannot be used"))
+                raise CorpusFormatError(self._describe_bad([problem], "a row cannot be used"))
 
-    def _read_row(self, row: Row) -> LabelledRow:
-        if row.problem:
-            return LabelledRow(row.line, (), "", row.problem)
-        cells = [row.cells[place].strip() for place in self.places]
-        *texts, label = cells
-        problem = ""
-        if missing := [name for name, cell in zip(self.names, cells, strict=True) if not cell]:
-            problem = f"nothing in column {' and '.join(missing)}"
-        elif self.labels is not None and _match_label(label, self.labels) is None:
-            problem = f"label {label!r} is not one of {', '.join(self.labels[:SHOWN_LABELS])}"
-        return LabelledRow(row.line, texts, label, problem)
+    def _read_row(self, row: Row) -> tuple[list[str], str]:
+        """Return the cells of the columns, and why they cannot be used, which is empty for a good row."""
+        cells, problem = [], row.problem
+        if not problem:
+            cells = [row.cells[place].strip() for place in self.places]
+            if missing := [name for name, cell in zip(self.names, cells, strict=True) if not cell]:
+                problem = f"nothing in column {' and '.join(missing)}"
+            elif self.labels is not None and _match_label(cells[-1], self.labels) is None:
+                problem = f"label {cells[-1]!r} is not one of {', '.join(self.labels[:SHOWN_LABELS])}"
+        return cells, problem and f"line {row.line}: {problem}"
 
     def _describe_bad(self, bad: Sequence[str], summary: str) -> str:
         lines = "".join(f"\n  {line}" for line in bad[:SHOWN_ROWS])

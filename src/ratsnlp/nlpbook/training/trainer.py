@@ -4,7 +4,7 @@ import logging
 import math
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ratsnlp.nlpbook.hardware import refuse_fork, select_hardware
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import LAST, ModelFolder
 from ratsnlp.nlpbook.models import class_count
+from ratsnlp.nlpbook.old_names import SETTINGS
 from ratsnlp.nlpbook.training.saving import (
     BestCheckpoint,
     SafeCheckpointIO,
@@ -98,6 +99,11 @@ def set_seed(args: TrainArguments) -> None:
 
 class Trainer(pl.Trainer):
     """Lightning's trainer; `fit` also takes the older keyword, and refuses an unknown `monitor` at once."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the checkpoint callback and the trainer: `_, trainer = get_trainer(args)` is an older way."""
+        warnings.warn("write trainer = nlpbook.get_trainer(args), without the _", FutureWarning, stacklevel=2)
+        return iter((self.checkpoint_callback, self))
 
     def fit(
         self,
@@ -209,7 +215,7 @@ class _ProgressBar(TQDMProgressBar):
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
 
-def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
+def get_trainer(args: TrainArguments, return_trainer_only: bool = True, eval: bool | None = None) -> Any:
     """Return the trainer that the settings ask for.
 
     It keeps the `save_top_k` best checkpoints by `monitor` (weights only), and `last.ckpt` with the optimizer, to
@@ -220,10 +226,13 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True) -> Any:
     Args:
         args: The training settings; `downstream_model_dir` must be given.
         return_trainer_only: False returns `(checkpoint callback, trainer)`.
+        eval: An older name, and without effect: validation runs whenever `fit` gets a validation loader.
 
     Raises:
         ArgumentError: No model folder is given, or it cannot be made.
     """
+    if eval is not None:
+        warnings.warn(f"get_trainer(eval=...): {SETTINGS['eval']}", FutureWarning, stacklevel=2)
     folder = make_model_folder(args)
     best = BestCheckpoint(
         dirpath=folder,
