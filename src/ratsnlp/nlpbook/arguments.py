@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from ratsnlp.nlpbook.builtin import BUILTIN_MODEL, builtin_model
-from ratsnlp.nlpbook.environment import CORPUS_ROOT
+from ratsnlp.nlpbook.environment import CORPUS_ROOT, in_colab
 from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg
 from ratsnlp.nlpbook.tasks import tasks_of
 
 Count = Annotated[int, AtLeast(1)]
+
+
+def model_dir(name: str) -> Any:
+    """Declare `downstream_model_dir` with a default: the folder `name`, in Colab on Drive."""
+    drive, help = f"/gdrive/My Drive/nlpbook/{name}", "folder to which checkpoints, curves and scores go"
+    return arg(drive if in_colab() else name, help, shown=f"{drive} on Colab, else {name}", local=True, effect=False)
 
 
 class ModelArguments(Arguments):

@@ -52,17 +52,10 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
         return Chunk(lengths, {"input_ids": flat}, rows)
 
     def read_row(self, row: int) -> ClassificationFeatures:
-        """Return a stored row as features; models that know no token types get none."""
-        ids = self.store.tokens_of("input_ids", row).tolist()
-        first = int(self.store.rows["second_start"][row])
+        """Return a stored row as features."""
         label = int(self.store.rows["label"][row])
-        return ClassificationFeatures(
-            input_ids=ids,
-            attention_mask=[1] * len(ids),
-            token_type_ids=[0] * first + [1] * (len(ids) - first) if self.typed else None,
-            label=None if label == NO_LABEL else label,
-            padding=self.padding,
-        )
+        shared = self.shared_fields(row, int(self.store.rows["second_start"][row]))
+        return ClassificationFeatures(**shared, label=None if label == NO_LABEL else label)
 
     def right_answer(self, features: ClassificationFeatures) -> RightAnswer:
         """Return the label of a row."""

@@ -133,8 +133,15 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         raise NotImplementedError
 
     def read_row(self, row: int) -> FeaturesT:
-        """Return a stored row as features."""
+        """Return a stored row as features; `shared_fields` has those that are not the task's own."""
         raise NotImplementedError
+
+    def shared_fields(self, row: int, second: int | None = None) -> dict[str, Any]:
+        """Return the fields of a stored row that all features have; `second` is where a pair's second text begins."""
+        ids = self.store.tokens_of("input_ids", row).tolist()
+        first = len(ids) if second is None else second
+        types = [0] * first + [1] * (len(ids) - first) if self.typed else None  # models without types get none
+        return {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": types, "padding": self.padding}
 
     def describe_example(self, example: ExampleT, features: FeaturesT) -> dict[str, str]:
         """Return what is logged about one of the first examples, by line name."""

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ratsnlp.nlpbook.arguments import DeployArguments, TrainArguments
-from ratsnlp.nlpbook.environment import cache_folder, in_colab
+from ratsnlp.nlpbook.arguments import DeployArguments, TrainArguments, model_dir
+from ratsnlp.nlpbook.environment import cache_folder
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.model_folder import ModelFolder, write_whole
 from ratsnlp.nlpbook.settings import arg, defaults_of
-
-MODEL_DIR = "/gdrive/My Drive/nlpbook/checkpoint-ner" if in_colab() else "checkpoint-ner"
 
 
 @dataclass(kw_only=True)
@@ -20,13 +18,7 @@ class NERTrainArguments(TrainArguments):
 
     downstream_task_name: str = arg("named-entity-recognition", "what is learned; the model folder remembers it")
     downstream_corpus_name: str | None = arg("ner", "corpus to read: klue-ner, or ner for own files in the book's form")
-    downstream_model_dir: str | None = arg(
-        MODEL_DIR,
-        "folder to which checkpoints, curves and scores go",
-        shown="/gdrive/My Drive/nlpbook/checkpoint-ner on Colab, else checkpoint-ner",
-        local=True,
-        effect=False,
-    )
+    downstream_model_dir: str | None = model_dir("checkpoint-ner")
     monitor: str = arg(
         "min val_loss",
         "what makes a checkpoint better: 'min val_loss', 'max val_f1', 'max val_macro_f1', or 'max epoch': the last",

@@ -102,15 +102,8 @@ class NERDataset(FeatureDataset[NERExample, NERFeatures]):
 
     def read_row(self, row: int) -> NERFeatures:
         """Return a stored window as features."""
-        ids = self.store.tokens_of("input_ids", row).tolist()
-        return NERFeatures(
-            input_ids=ids,
-            attention_mask=[1] * len(ids),
-            token_type_ids=[0] * len(ids) if self.typed else None,
-            label_ids=self.store.tokens_of("label_ids", row).tolist(),
-            window=row if self.scored else None,
-            padding=self.padding,
-        )
+        label_ids = self.store.tokens_of("label_ids", row).tolist()
+        return NERFeatures(**self.shared_fields(row), label_ids=label_ids, window=row if self.scored else None)
 
     def right_answer(self, features: NERFeatures) -> RightAnswer:
         """Return the labels of a row."""

@@ -57,8 +57,7 @@ def get_web_service_app(
 ) -> "WebApp":
     """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
 
-    A hand-written function returns a dict in the published form. `is_colab=False` keeps the page to its machine even in
-    Colab. See `build_web_service_app` for the options.
+    A hand-written function returns a dict in the published form. See `build_web_service_app` for the rest.
     """
     from ratsnlp.nlpbook.serving.app import build_task_app
 

@@ -43,16 +43,8 @@ class JosaSplitter:
                     self.left[number], self.right[number] = plain[left], rights[josa]
                     self.josa_length[number] = len(josa)
                     break
-
-    @property
-    def splits(self) -> int:
-        """How many pieces of the vocabulary can be split."""
-        return int(np.count_nonzero(self.josa_length))
-
-    @property
-    def usable(self) -> bool:
-        """Whether any piece can be split; if not, splitting changes nothing."""
-        return self.splits > 0
+        self.splits = int(np.count_nonzero(self.josa_length))  # how many pieces of the vocabulary can be split
+        self.usable = self.splits > 0  # if not, splitting changes nothing
 
 
 @lru_cache(maxsize=1)

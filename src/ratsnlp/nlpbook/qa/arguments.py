@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from ratsnlp.nlpbook.arguments import Count, DeployArguments, TrainArguments
-from ratsnlp.nlpbook.environment import in_colab
+from ratsnlp.nlpbook.arguments import Count, DeployArguments, TrainArguments, model_dir
 from ratsnlp.nlpbook.settings import AtLeast, arg, defaults_of
 
-MODEL_DIR = "/gdrive/My Drive/nlpbook/checkpoint-qa" if in_colab() else "checkpoint-qa"
 STRIDE_HELP = "tokens by which the window slides over the passage; windows overlap by what is left of their room"
 
 
@@ -26,13 +24,7 @@ class QATrainArguments(TrainArguments):
 
     downstream_task_name: str = arg("question-answering", "what is learned; the model folder remembers it")
     downstream_corpus_name: str | None = arg("korquad-v1", "corpus to read")
-    downstream_model_dir: str | None = arg(
-        MODEL_DIR,
-        "folder to which checkpoints, curves and scores go",
-        shown="/gdrive/My Drive/nlpbook/checkpoint-qa on Colab, else checkpoint-qa",
-        local=True,
-        effect=False,
-    )
+    downstream_model_dir: str | None = model_dir("checkpoint-qa")
     monitor: str = arg(
         "min val_loss",
         "what makes a checkpoint better: 'min val_loss', 'max val_f1', 'max val_em', or 'max epoch': the last",

@@ -80,17 +80,10 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
 
     def read_row(self, row: int) -> QAFeatures:
         """Return a stored window as features."""
-        ids = self.store.tokens_of("input_ids", row).tolist()
-        first = int(self.store.rows["passage_start"][row])
-        return QAFeatures(
-            input_ids=ids,
-            attention_mask=[1] * len(ids),
-            token_type_ids=[0] * first + [1] * (len(ids) - first) if self.typed else None,
-            start_positions=int(self.store.rows["start_positions"][row]),
-            end_positions=int(self.store.rows["end_positions"][row]),
-            window=row if self.scored else None,
-            padding=self.padding,
-        )
+        names = ("passage_start", "start_positions", "end_positions")
+        passage, start, end = (int(self.store.rows[name][row]) for name in names)
+        window = row if self.scored else None
+        return QAFeatures(**self.shared_fields(row, passage), start_positions=start, end_positions=end, window=window)
 
     def _choose_windows(self) -> Tensor:
         """Return the stored windows to train on: all that hold an answer, and a seeded share of the others."""

@@ -59,8 +59,7 @@ def get_web_service_app(
 ) -> "WebApp":
     """Return the page that answers with `inference_fn(question, context)`; `app.run()` serves it.
 
-    A hand-written function returns a dict with question, context and answer. `is_colab=False` keeps the page to its
-    machine even in Colab. See `build_web_service_app` for the options.
+    A hand-written function returns a dict with question, context and answer. See `build_web_service_app` for the rest.
     """
     from ratsnlp.nlpbook.serving.app import build_task_app
 
