@@ -16,7 +16,7 @@ from ratsnlp.nlpbook.errors import CorpusFormatError
 NO_LABEL = -1
 
 
-@dataclass(kw_only=True)
+@dataclass
 class ClassificationFeatures(Features):
     """The numbers of one text or pair; `label` counts from 0 in the corpus's order."""
 

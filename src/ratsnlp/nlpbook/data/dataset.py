@@ -119,10 +119,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         labels = {"label_list": labels} if (labels := self.get_labels()) else {}
         features = list(function(list(self.examples()), self.tokenizer, self.args, **labels))
         if not features or any("input_ids" not in as_mapping(row) for row in features):
-            raise ArgumentError(
-                f"{name} returned {len(features)} features; each needs input_ids, as {self.example_class.__name__} "
-                "needs one at least"
-            )
+            raise ArgumentError(f"{name} must return features that have input_ids, one or more; got {features[:1]!r}")
         for row in features:
             if isinstance(row, Features):
                 row.padding = self.padding

@@ -1,7 +1,7 @@
 """Features of named entity recognition: one label for each token; special tokens have none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 OVERLAP = 4  # windows of a text that is longer than a model takes overlap by one part in so many
 
 
-@dataclass(kw_only=True)
+@dataclass
 class NERFeatures(Features):
     """The numbers of one sentence, or of one window of a longer text."""
 
-    label_ids: list[int]  # the label of each token, in the corpus's order; -100 where there is none
+    label_ids: list[int] = field(default_factory=list)  # of each token, in the corpus's order; -100: none
     window: int | None = None  # the stored row, by which validation finds its sentence; None in training
 
 
@@ -71,14 +71,14 @@ class NERDataset(FeatureDataset[NERExample, NERFeatures]):
     args: NERTrainArguments
     cuts_texts = False
 
-    def __init__(self, args: NERTrainArguments, tokenizer: Any, corpus: Any, mode: str = "train"):
+    def __init__(self, args: NERTrainArguments, tokenizer: Any, corpus: Any, mode: str = "train", **own: Any):
         # settings of another task, or of somebody's own, may lack josa_split
         self.splitter = JosaSplitter(tokenizer) if getattr(args, "josa_split", True) else None
         if self.splitter and not self.splitter.usable:
             logger.info("%s has no pieces that can be split before a josa", type(tokenizer).__name__)
             self.splitter = None
         self.layout = SentenceLayout.of(tokenizer, args.max_seq_length)
-        super().__init__(args, tokenizer, corpus, mode)
+        super().__init__(args, tokenizer, corpus, mode, **own)
 
     def identity(self) -> list[str]:
         """Return the settings, next to tokenizer and corpus file, that decide the numbers."""

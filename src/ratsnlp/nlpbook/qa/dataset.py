@@ -20,12 +20,12 @@ from ratsnlp.nlpbook.qa.windows import PairLayout, Window, WindowCutter
 NO_ANSWER = 0  # the position, that of [CLS], which says that a window holds no answer
 
 
-@dataclass(kw_only=True)
+@dataclass
 class QAFeatures(Features):
     """The numbers of one window. Both positions are 0, which is [CLS], where it does not hold all of the answer."""
 
-    start_positions: int  # the first token of the answer
-    end_positions: int  # its last token, inclusive
+    start_positions: int = NO_ANSWER  # the first token of the answer
+    end_positions: int = NO_ANSWER  # its last token, inclusive
     window: int | None = None  # the stored window, by which validation finds its question; None in training
 
 
@@ -39,13 +39,13 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
     args: QATrainArguments
     cuts_texts = False
 
-    def __init__(self, args: QATrainArguments, tokenizer: Any, corpus: Any, mode: str = "train"):
+    def __init__(self, args: QATrainArguments, tokenizer: Any, corpus: Any, mode: str = "train", **own: Any):
         self.creating_line = f"Creating features from {mode} dataset file at %s"
         lengths = args.max_seq_length, args.doc_stride, args.max_query_length
         self.cutter = WindowCutter(PairLayout.of(tokenizer), *lengths)
         self.groups: dict[str, int] = {}
-        super().__init__(args, tokenizer, corpus, mode)
-        if mode == "train":
+        super().__init__(args, tokenizer, corpus, mode, **own)
+        if mode == "train" and self.given is None:
             self.selected = self._choose_windows()
 
     def identity(self) -> list[str]:
