@@ -45,7 +45,7 @@ def read_back(dataset):
     holding = {}
     for window in range(len(dataset)):
         if int(rows["start_positions"][window]) != NO_ANSWER:
-            holding.setdefault(dataset.question_of(window), window)
+            holding.setdefault(dataset.example_of(window), window)
     for number in range(dataset.example_count):
         example = dataset.example(number)
         if number not in holding:

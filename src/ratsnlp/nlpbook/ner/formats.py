@@ -250,7 +250,9 @@ def _join(rows: Sequence[tuple[int, str, str]], gap: str, expected: str, name: s
     return Sentence(rows[0][0], gap.join(row[1] for row in rows), entities, name)
 
 
-def _inline(line: int, label: str, text: str | None = None) -> Sentence:
+def _inline(line: int, label: str, text: Any = None) -> Sentence:
+    if not isinstance(text, str | None):
+        return Sentence(line, problem=f"expected a text beside its tagged form, got {shorten(text)}")
     plain, entities = parse_tagged(label)
     return Sentence(line, plain, entities, problem="" if text is None else describe_difference(text, plain))
 
