@@ -12,12 +12,12 @@ from torch.utils.data import DataLoader, RandomSampler
 from conftest import REVIEWS, write_nsmc
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook.classification import ClassificationDataset, ClassificationExample, NsmcCorpus
+from ratsnlp.nlpbook.classification.corpus import read_nsmc
 from ratsnlp.nlpbook.data import features
 from ratsnlp.nlpbook.data.batches import Padding, data_collator
 from ratsnlp.nlpbook.data.dataset import hold_out
 from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.data.features import Chunk, FeatureStore, write_features
-from ratsnlp.nlpbook.data.readers import read_nsmc
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError, CorpusMissingError
 
 

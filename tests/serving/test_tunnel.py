@@ -19,8 +19,8 @@ from loopback import Proxy
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook.serving import tunnel
 from ratsnlp.nlpbook.serving.app import DemoPage, build_web_service_app
-from ratsnlp.nlpbook.serving.ngrok import find_token
 from ratsnlp.nlpbook.serving.server import run_with_ngrok, serve
+from ratsnlp.nlpbook.serving.tunnel import find_token
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are started by shell scripts"),

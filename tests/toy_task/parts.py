@@ -9,12 +9,12 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
+from ratsnlp.nlpbook.classification.corpus import read_nsmc
 from ratsnlp.nlpbook.data.batches import Features
 from ratsnlp.nlpbook.data.corpus import Corpus
 from ratsnlp.nlpbook.data.dataset import FeatureDataset, RightAnswer
 from ratsnlp.nlpbook.data.encoding import encode
 from ratsnlp.nlpbook.data.features import Chunk
-from ratsnlp.nlpbook.data.readers import read_nsmc
 from ratsnlp.nlpbook.evaluation.blocks import Block
 from ratsnlp.nlpbook.evaluation.report import Report
 from ratsnlp.nlpbook.evaluation.statistics import Score

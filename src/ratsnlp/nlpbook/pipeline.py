@@ -29,8 +29,7 @@ from ratsnlp.nlpbook.models import adopt_labels, load_pretrained
 from ratsnlp.nlpbook.serving.app import build_task_app
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
-from ratsnlp.nlpbook.training.check import check
-from ratsnlp.nlpbook.training.findings import Report
+from ratsnlp.nlpbook.training.check import Report, check
 from ratsnlp.nlpbook.training.saving import forget
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
 

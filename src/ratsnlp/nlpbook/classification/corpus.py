@@ -1,5 +1,6 @@
 """Corpora for document classification: one text, one label; and own tables, of texts or of pairs."""
 
+import csv
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -7,13 +8,13 @@ from pathlib import Path
 from typing import Self
 
 from ratsnlp.nlpbook import old_names
-from ratsnlp.nlpbook.data.corpus import Corpus, choose_held_out, held_out_count
-from ratsnlp.nlpbook.data.readers import read_nsmc
+from ratsnlp.nlpbook.data.corpus import Corpus, choose_held_out, held_out_count, read_lines
 from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.model_folder import ModelFolder, file_digest
 from ratsnlp.nlpbook.tables.columns import Columns, choose_columns
 from ratsnlp.nlpbook.tables.reading import Table
 from ratsnlp.nlpbook.tables.rows import LabelledTable
+from ratsnlp.nlpbook.texts import shorten
 
 logger = logging.getLogger("ratsnlp")
 __getattr__ = old_names.names_of("classification.corpus")
@@ -196,3 +197,26 @@ class TableCorpus(Corpus[ClassificationExample]):
         corpus.own_labels, corpus.skip_bad_rows = record["labels"], record["skip_bad_rows"]
         corpus.held_out = frozenset(record["held_out"])
         return corpus
+
+
+def read_nsmc(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield `(review, label)` from an NSMC file: tab-separated `id document label`, one header line, label 0 or 1.
+
+    Documents that hold a quote are quoted as in CSV by NSMC's makers, so a line is not simply split at its tabs.
+
+    Raises:
+        CorpusFormatError: A row has other columns or another label; names the file and the line on which it starts.
+
+    Source: https://github.com/e9t/nsmc (150,000 training and 50,000 test reviews, CC0).
+    """
+    rows = csv.reader(read_lines(path), delimiter="\t")
+    next(rows, None)  # header
+    line = rows.line_num + 1
+    for row in rows:
+        if len(row) != 3 or row[2] not in ("0", "1"):
+            raise CorpusFormatError(
+                f"{path}, line {line}: expected 'id<TAB>document<TAB>0 or 1', got {shorten(row)}. "
+                "A quote that opens and never closes swallows the lines after it."
+            )
+        yield row[1], row[2]
+        line = rows.line_num + 1

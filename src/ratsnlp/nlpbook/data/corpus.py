@@ -1,6 +1,8 @@
 """What a corpus is: the file of each split, the labels in order, and how rows become examples."""
 
+import json
 import random
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -9,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, builtin_corpus
-from ratsnlp.nlpbook.errors import ArgumentError, CorpusMissingError
+from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError, CorpusMissingError
 
 HELD_OUT_AT_MOST = 5000
 """More held-out rows than these make a score hardly surer."""
@@ -220,3 +222,52 @@ def corpus_folder(args: TrainArguments) -> Path:
     if name.startswith(BUILTIN):
         return Path(builtin_corpus(name.removeprefix(BUILTIN)))
     return Path(args.downstream_corpus_root_dir).expanduser() / name
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file with their ends, in NFC, without a byte-order mark.
+
+    Raises:
+        CorpusFormatError: A line is not UTF-8; names the file and the line.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError:
+                raise CorpusFormatError(
+                    f"{path}, line {number}: not UTF-8 text. Save the file as UTF-8 (Excel: 'CSV UTF-8') and try again."
+                ) from None
+            yield unicodedata.normalize("NFC", text)
+
+
+def read_json_list(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield `(line, item)` of a UTF-8 file that holds one JSON list; `line` is where the item begins.
+
+    Raises:
+        CorpusFormatError: The file holds something else, or breaks off; names the file and the line.
+    """
+    return parse_json_list(path, "".join(read_lines(path)))
+
+
+def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    """Yield `(line, item)` of the JSON list that a file's text is. See `read_json_list`."""
+    decode = json.JSONDecoder().raw_decode
+    place, line, counted = _skip_between(text, 0), 1, 0
+    if not text.startswith("[", place):
+        raise CorpusFormatError(f"{path}: expected a JSON list, the file begins with {text[place : place + 20]!r}")
+    place = _skip_between(text, place + 1)
+    while not text.startswith("]", place):
+        line, counted = line + text.count("\n", counted, place), place
+        try:
+            item, place = decode(text, place)
+        except json.JSONDecodeError as error:
+            raise CorpusFormatError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from None
+        yield line, item
+        place = _skip_between(text, place)
+
+
+def _skip_between(text: str, place: int) -> int:
+    while place < len(text) and (text[place].isspace() or text[place] == ","):
+        place += 1
+    return place

@@ -9,7 +9,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from ratsnlp.nlpbook.data.readers import parse_json_list
+from ratsnlp.nlpbook.data.corpus import parse_json_list
 from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.ner.decoding import group_tags
 from ratsnlp.nlpbook.tables.columns import TEXT_NAMES

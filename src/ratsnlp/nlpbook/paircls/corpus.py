@@ -6,8 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
-from ratsnlp.nlpbook.data.corpus import Corpus
-from ratsnlp.nlpbook.data.readers import read_json_list, read_lines
+from ratsnlp.nlpbook.data.corpus import Corpus, read_json_list, read_lines
 from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.tables.reading import LOOKED_AT, Table, read_table
 from ratsnlp.nlpbook.texts import shorten

@@ -4,18 +4,157 @@ Each way is a class: made with the address of a page of this machine, it has the
 `is_public`, and can `close`. One that cannot be had says why and leaves the page as it is.
 """
 
+import contextlib
 import functools
+import json
+import logging
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from ratsnlp.nlpbook.environment import in_colab_notebook, in_notebook
+import platformdirs
+import yaml
+
+from ratsnlp.nlpbook.environment import in_colab_notebook, in_notebook, read_secret
 from ratsnlp.nlpbook.errors import ServingError
-from ratsnlp.nlpbook.serving.ngrok import Ngrok, find_token
+
+TOKEN_NAME = "NGROK_AUTHTOKEN"
+TOKEN_PAGE = "https://dashboard.ngrok.com/get-started/your-authtoken"
+TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]+")
+LINE_BREAKS = re.compile(r"(?:\\[rn]|\s)+")  # the agent's log spells them out
+
+
+@dataclass(frozen=True)
+class Token:
+    """The token of an ngrok account, and where it was found. Its text is never printed."""
+
+    text: str = field(repr=False)
+    source: str
+
+
+def find_token(given: str | None = None) -> Token | None:
+    """Return the first token there is: the given one, the environment's, Colab's secret, or that of an ngrok.yml."""
+    return next((Token(text.strip(), source) for text, source in _read_tokens(given) if text and text.strip()), None)
+
+
+def _read_tokens(given: str | None) -> Iterator[tuple[str | None, str]]:
+    """Yield what each place holds, and its name. Lazily: Colab asks its user before it gives a secret away."""
+    yield given, "authtoken="
+    yield os.environ.get(TOKEN_NAME), f"the variable {TOKEN_NAME}"
+    yield read_secret(TOKEN_NAME), f"Colab's secret {TOKEN_NAME}"
+    published = Path.home() / ".ngrok2" / "ngrok.yml"  # where the published cells write it, as for ngrok 2
+    for path in (_agent_settings(), published):
+        settings = _read_settings(path)
+        agent = settings.get("agent")
+        token = settings.get("authtoken") or (agent.get("authtoken") if isinstance(agent, dict) else None)
+        yield str(token or ""), str(path)
+
+
+def _agent_settings() -> Path:
+    return platformdirs.user_config_path("ngrok", appauthor=False) / "ngrok.yml"
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    if isinstance(content, str) and content.startswith("authtoken:"):  # a space is easily forgotten
+        return {"authtoken": content.removeprefix("authtoken:")}
+    return content if isinstance(content, dict) else {}
+
+
+class Ngrok:
+    """A public address that ngrok's agent leads to a page of this machine. pyngrok fetches the agent when first used.
+
+    Raises:
+        ServingError: There is no token, pyngrok is missing, or the agent gives up; the message has its own words.
+    """
+
+    is_public = True
+
+    def __init__(self, url: str, authtoken: str | None = None) -> None:
+        token = _require_token(authtoken)
+        try:
+            import pyngrok.exception
+            import pyngrok.ngrok
+        except ImportError:
+            raise ServingError("pyngrok is not installed; needed: pip install pyngrok") from None
+        # It copies all that the agent writes, the token included; what matters of it is in our errors.
+        logging.getLogger("pyngrok.process.ngrok").disabled = True
+        self._pyngrok: Any = pyngrok
+        self._folder = tempfile.TemporaryDirectory(prefix="ratsnlp-ngrok-")
+        # a session of its own, so that interrupting a cell leaves the address as it is
+        new_session = in_notebook() and os.name == "posix"
+        path = _write_settings(Path(self._folder.name), token.text)
+        self._config = self._pyngrok.conf.PyngrokConfig(config_path=str(path), start_new_session=new_session)
+        # On the command line anybody on the machine can read it: only to win over another one in the environment.
+        self._config.auth_token = token.text if os.environ.get(TOKEN_NAME, token.text) != token.text else None
+        self.url: str | None = None
+        try:
+            name = f"ratsnlp-{urlsplit(url).port}"  # pyngrok's own name has slashes, and breaks the path to end it
+            self.url = self._pyngrok.ngrok.connect(url, name=name, pyngrok_config=self._config).public_url
+        except BaseException as error:
+            self.close()
+            if isinstance(error, pyngrok.exception.PyngrokError):
+                raise ServingError(_read_reason(error).replace(token.text, "(your token)")) from None
+            raise
+
+    def close(self) -> None:
+        """End the public address, and the agent too unless it has another one. Closing twice does nothing."""
+        ngrok = self._pyngrok.ngrok
+        if self._pyngrok.process.is_process_running(self._config.ngrok_path):
+            others = []
+            # an agent that does not answer, in whatever way, is ended all the same
+            with contextlib.suppress(Exception):
+                if self.url:
+                    ngrok.disconnect(self.url, self._config)
+                others = ngrok.get_tunnels(self._config)
+            if not others:
+                ngrok.kill(self._config)
+        self._folder.cleanup()
+
+
+def _require_token(given: str | None) -> Token:
+    token = find_token(given)
+    if token is None:
+        places = f"authtoken='...', the variable {TOKEN_NAME}, a Colab secret of that name, or {_agent_settings()}"
+        raise ServingError(f"no token of an ngrok account; needed: the one of {TOKEN_PAGE} in {places}")
+    if not TOKEN_FORM.fullmatch(token.text):
+        raise ServingError(f"{token.source} holds no token but some other text; needed: the token of {TOKEN_PAGE}")
+    return token
+
+
+def _write_settings(folder: Path, token: str) -> Path:
+    """Write the token into a private folder, with the user's own settings of the agent (a proxy, say)."""
+    settings = _read_settings(_agent_settings())
+    if "version" not in settings:
+        settings = {"version": "3"}
+    if str(settings["version"]) == "3":
+        settings["agent"] = {**(settings.get("agent") or {}), "authtoken": token}
+    else:
+        settings["authtoken"] = token
+    path = folder / "ngrok.yml"
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return path
+
+
+def _read_reason(error: Any) -> str:
+    """Return why there is no address in the agent's own words, on one line."""
+    text = getattr(error, "ngrok_error", None) or str(error)
+    with contextlib.suppress(ValueError, KeyError, AttributeError):
+        answer = json.loads(error.body)  # of the agent's API: {"msg": ..., "details": {"err": ...}}
+        text = str(answer.get("details", {}).get("err") or answer["msg"])
+    return LINE_BREAKS.sub(" ", text).strip()
+
 
 AUTO, NONE = "auto", "none"
 PAGE_HEIGHT = "720"  # pixels, as `serve_kernel_port_as_iframe` takes them

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
-from ratsnlp.nlpbook.data.readers import parse_json_list
+from ratsnlp.nlpbook.data.corpus import parse_json_list
 from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.texts import shorten
 
