@@ -242,10 +242,9 @@ def test_a_training_named_by_another_path_is_the_same(demo, tmp_path, monkeypatc
         pipeline.train("ner", dataclasses.replace(args, josa_split=False))
 
 
-def test_labels_keep_their_order_when_a_cut_training_goes_on(own, tmp_path, monkeypatch):
-    """An own file whose tags come in another order is another file, wherever it lies."""
-    examples = make_examples(24)
-    args = own(write_jsonl(tmp_path / "train.jsonl", examples))
+@pytest.fixture
+def cut(monkeypatch):
+    """Return a function that trains and is stopped at the end, before the training counts as finished."""
     write = ModelFolder.write_training
 
     def write_or_stop(folder, args, *, finished, **more):
@@ -253,10 +252,20 @@ def test_labels_keep_their_order_when_a_cut_training_goes_on(own, tmp_path, monk
             raise KeyboardInterrupt
         write(folder, args, finished=finished, **more)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(ModelFolder, "write_training", write_or_stop)
-        with pytest.raises(KeyboardInterrupt):
-            pipeline.train("ner", args)
+    def train(args):
+        with monkeypatch.context() as patch:
+            patch.setattr(ModelFolder, "write_training", write_or_stop)
+            with pytest.raises(KeyboardInterrupt):
+                pipeline.train("ner", args)
+
+    return train
+
+
+def test_labels_keep_their_order_when_a_cut_training_goes_on(own, tmp_path, cut):
+    """An own file whose tags come in another order is another file, wherever it lies."""
+    examples = make_examples(24)
+    args = own(write_jsonl(tmp_path / "train.jsonl", examples))
+    cut(args)
     write_jsonl(tmp_path / "train.jsonl", make_examples(24, "LOC", "PER"))
     with pytest.raises(ArgumentError, match=r"train\.jsonl is not as it was when the training"):
         pipeline.train("ner", args)
@@ -265,6 +274,24 @@ def test_labels_keep_their_order_when_a_cut_training_goes_on(own, tmp_path, monk
     labels = ["O", "B-PER", "B-LOC", "I-PER", "I-LOC"]
     assert read_description(best)["labels"] == labels
     assert (tmp_path / "model" / "label_map.txt").read_text(encoding="utf-8").split() == labels
+
+
+def test_the_books_files_are_found_in_the_corpus_folder(own, tmp_path, cut, capfd):
+    """Where they change so that tags come in another order, a cut training is not gone on with under wrong names."""
+    corpus = tmp_path / "corpora" / "ner"
+    corpus.mkdir(parents=True)
+    for name in ("train", "val", "test"):
+        write_book(corpus / f"{name}.txt", make_examples(24))
+    files = {"downstream_corpus_root_dir": str(corpus.parent), "train_file": None, "test_file": None}
+    args = dataclasses.replace(own("-"), **files)
+    cut(args)
+    assert pipeline.build_corpus(TASKS["ner"], args).get_labels() == ["O", "B-PER", "B-LOC", "I-PER", "I-LOC"]
+    place_first = [NERExample(label="<부산:LOC>에 갔다."), *make_examples(24)]
+    write_book(corpus / "train.txt", place_first)
+    best = pipeline.train("ner", args)
+    assert "held another training; its files are kept in" in capfd.readouterr().err
+    assert read_description(best)["labels"] == ["O", "B-LOC", "B-PER", "I-LOC", "I-PER"]
+    assert pipeline.evaluate(tmp_path / "model").metrics()["examples"] == 24
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -371,6 +398,17 @@ def test_page_command_and_predictor_give_the_same_answer(folder, predictor):
     client = pipeline.build_app(folder).test_client()
     for payload in (SENTENCE, {"sentence": SENTENCE}, {"sentence": unicodedata.normalize("NFD", SENTENCE)}):
         assert client.post("/api", json=payload).get_json() == {**expected, "kind": "tokens"}
+
+
+def test_the_command_refuses_bytes_that_are_no_utf_8(folder, predictor):
+    lines = f"\ufeff{SENTENCE}\n".encode()
+    outcome = CliRunner().invoke(cli.command, ["predict", str(folder)], input=lines)
+    assert json.loads(outcome.stdout) == predictor(SENTENCE)
+    outcome = CliRunner().invoke(cli.command, ["predict", str(folder)], input=SENTENCE.encode("cp949"))
+    assert isinstance(outcome.exception, ArgumentError)
+    assert "not UTF-8: " in str(outcome.exception)
+    outcome = CliRunner().invoke(cli.command, ["predict", str(folder), "\udcff김서연"])
+    assert "Save the texts as UTF-8" in str(outcome.exception)
 
 
 def test_the_page_takes_ten_thousand_characters_and_refuses_more(folder):
