@@ -13,11 +13,12 @@ import click
 from ratsnlp import __version__
 from ratsnlp.nlpbook.arguments import Limits
 from ratsnlp.nlpbook.environment import CORPUS_ROOT, is_first_process
-from ratsnlp.nlpbook.errors import CheckError, RatsnlpError
+from ratsnlp.nlpbook.errors import ArgumentError, CheckError, RatsnlpError
 from ratsnlp.nlpbook.inference.engines import ENGINES
 from ratsnlp.nlpbook.logs import show_messages
 from ratsnlp.nlpbook.settings import build_options, merge_settings
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
+from ratsnlp.nlpbook.texts import shorten
 
 USER_MISTAKE = 2
 DEMO = next(iter(TASKS))  # the task of the shortest demo
@@ -209,11 +210,12 @@ def predict(folder: Path, texts: tuple[str, ...]) -> None:
     from ratsnlp.nlpbook.pipeline import load_predictor
 
     predictor = load_predictor(folder)
-    if texts:
-        questions = predictor.read_arguments([text for text in texts if text.strip()])
-    else:
-        lines = click.open_file("-", encoding="utf-8")
-        questions = [predictor.read_line(line.strip()) for line in lines if line.strip()]
+    lines = texts or [line.strip() for line in click.open_file("-", encoding="utf-8-sig", errors="surrogateescape")]
+    lines = [line for line in lines if line.strip()]
+    for line in lines:
+        if any("\ud800" <= character <= "\udfff" for character in line):  # how bytes that are no UTF-8 are read
+            raise ArgumentError(f"not UTF-8: {shorten(line)}. Save the texts as UTF-8: iconv -f cp949 -t utf-8 FILE")
+    questions = predictor.read_arguments(lines) if texts else [predictor.read_line(line) for line in lines]
     for answer in predictor(questions):
         click.echo(json.dumps(answer, ensure_ascii=False))
 

@@ -115,6 +115,14 @@ def test_an_entity_that_ends_inside_a_syllable_takes_all_of_it():
     assert NERExample(nfd("각나"), entities=(Entity(4, 5, "PS"),)).entities == (Entity(1, 2, "PS"),)
 
 
+def test_marks_that_stay_behind_a_syllable_keep_places_of_their_own():
+    text = nfd("각") + "\u0301" + nfd("나") + "\u0958"
+    composed, places = compose(text)
+    assert composed == "각\u0301나\u0915\u093c"
+    assert list(places) == [0, 3, 4, 6, 7, 7]
+    assert NERExample(text, entities=(Entity(0, 3, "PS"),)).entities == (Entity(0, 1, "PS"),)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp949", "utf-16"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_klue_characters_keep_spaces_and_adjacent_entities(tmp_path, end, encoding):

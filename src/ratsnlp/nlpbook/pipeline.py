@@ -84,7 +84,9 @@ def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
         raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
     corpus_class = spec.corpus_class(name)
     options = {"skip_bad_rows": args.skip_bad_rows} if corpus_class.can_skip_rows else {}
-    return corpus_class(_own_files(args), **options)
+    corpus = corpus_class(_own_files(args), **options)
+    corpus.folder = corpus_folder(args)
+    return corpus
 
 
 def _build_table(spec: TaskSpec, args: TrainArguments) -> Any:

@@ -22,7 +22,8 @@ def compose(text: str) -> tuple[str, Sequence[int]]:
     for start, end in pairwise([*starts, len(text)]):
         part = unicodedata.normalize("NFC", text[start:end])
         composed.append(part)
-        places.extend([start] * len(part))
+        # what was joined stands first; marks that stay behind it keep a place of their own
+        places += [start, *(max(start + 1, end - left) for left in range(len(part) - 1, 0, -1))]
     joined = "".join(composed)
     if joined != unicodedata.normalize("NFC", text):  # a script whose letters join in other ways; left as it is
         return text, range(len(text) + 1)

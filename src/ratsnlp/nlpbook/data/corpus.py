@@ -81,6 +81,8 @@ class Corpus(Generic[ExampleT]):
     where_to_look: ClassVar[str] = "Check its path: one that is not absolute is meant from the corpus's folder."
     """What to do about a missing own file."""
 
+    folder: Path | None = None
+    """Where the files lie, once that is known; labels that come from the train file are looked for there."""
     can_skip_rows: ClassVar[bool] = False
     """Whether own files may be read without their bad rows: then the class takes `skip_bad_rows`."""
 

@@ -1,6 +1,7 @@
 """Corpora of named entities: a text, and which stretches of it are entities of which tag."""
 
 import logging
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,8 @@ def _place(text: str, entities: Sequence[Entity]) -> tuple[str, tuple[Entity, ..
     composed, places = compose(text)
     found: set[tuple[int, int, str]] = set()
     for start, end, tag in ((e.start, e.end, e.tag) for e in entities):
-        if not (isinstance(start, int) and isinstance(end, int) and isinstance(tag, str) and tag.strip()):
+        named = isinstance(tag, str) and len(tag.strip().splitlines()) == 1  # a label map has one on each line
+        if not (isinstance(start, int) and isinstance(end, int) and named):
             raise CorpusFormatError(f"expected start, end and one tag of an entity, got {start!r}, {end!r}, {tag!r}")
         if not 0 <= start < end <= len(text):
             raise CorpusFormatError(f"entity {start}..{end} {tag} is not within the text of {len(text)} characters")
@@ -78,7 +80,7 @@ def _place(text: str, entities: Sequence[Entity]) -> tuple[str, tuple[Entity, ..
         if not surface.strip():
             raise CorpusFormatError(f"entity {start}..{end} {tag} holds only spaces")
         start += len(surface) - len(surface.lstrip())
-        found.add((start, start + len(surface.strip()), tag.strip()))
+        found.add((start, start + len(surface.strip()), unicodedata.normalize("NFC", tag.strip())))
     placed = tuple(Entity(*span) for span in sorted(found))
     for first, second in pairwise(placed):
         if second.start < first.end:

@@ -10,12 +10,13 @@ from transformers import AutoModelForTokenClassification
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.data.encoding import TokenizedText
 from ratsnlp.nlpbook.inference.predictor import Predictor
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.ner.arguments import NERTrainArguments
 from ratsnlp.nlpbook.ner.corpus import KlueNERCorpus, NERExample, tag_name
 from ratsnlp.nlpbook.ner.dataset import SentenceLayout
 from ratsnlp.nlpbook.ner.decoding import LegalDecoder, log_softmax
 from ratsnlp.nlpbook.ner.formats import Entity, tagged
-from ratsnlp.nlpbook.ner.report import NERReport
+from ratsnlp.nlpbook.ner.report import NERReport, all_tags
 from ratsnlp.nlpbook.ner.tokenization import JosaSplitter, cut_windows, merge_windows, tokenize_entities
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.texts import compose
@@ -130,12 +131,16 @@ class NERPredictor(Predictor):
         return [example.text for example in KlueNERCorpus().get_examples(builtin_corpus("klue-ner"), "test")]
 
     def evaluate(self, examples: Sequence[NERExample], progress: bool = True) -> NERReport:
-        """Return the report over sentences with known entities."""
+        """Return the report over sentences with known entities; those of tags that the model lacks are missed."""
         readings = self.read([example.text for example in examples], progress=progress)
+        gold = [list(example.entities) for example in examples]
+        tags = all_tags(self.tags, gold)
+        if unknown := tags[len(self.tags) :]:
+            logger.warning("the model does not know the tags %s: their entities count as missed", ", ".join(unknown))
         return NERReport(
             texts=[example.text for example in examples],
-            gold=[list(example.entities) for example in examples],
+            gold=gold,
             predicted=[reading.entities for reading in readings],
             probabilities=[reading.probabilities for reading in readings],
-            tags=self.tags,
+            tags=tags,
         )

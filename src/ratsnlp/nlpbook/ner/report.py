@@ -1,7 +1,7 @@
 """How good found entities are: strict F1 over characters, KLUE's own two scores, and what kinds of faults there are."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -24,6 +24,11 @@ FAULTS = {
     "wrong tag": "태그가 다름",
     "wrong both": "둘 다 다름",
 }
+
+
+def all_tags(known: Iterable[str], gold: Iterable[Iterable[Entity]]) -> list[str]:
+    """Return the tags a model knows, then those that only true entities have: it misses them, and is scored so."""
+    return list(dict.fromkeys([*known, *(entity.tag for found in gold for entity in found)]))
 
 
 @dataclass(frozen=True, kw_only=True)
