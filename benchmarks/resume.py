@@ -82,8 +82,10 @@ class Killer(pl.Callback):
     def cut_writing(self, save: Callable[..., None], share: float) -> Callable[..., None]:
         """Return `torch.save`, but that it dies with a share of the file written, at the right time."""
 
-        def write(checkpoint: Any, path: Path) -> None:
+        def write(checkpoint: Any, path: Any) -> None:
             save(checkpoint, path)
+            if not isinstance(path, Path):
+                return  # a trial in memory, before the training
             if self.place == "in a checkpoint" and self.left == 0:
                 os.truncate(path, int(path.stat().st_size * share))
             self.passes("in a checkpoint")

@@ -344,7 +344,7 @@ def test_a_model_of_an_own_table_is_scored_on_its_held_out_rows_and_publishes_no
     table.unlink()
     out = nlpbook.export(tmp_path / "model", tmp_path / "out")
     assert AutoModelForSequenceClassification.from_pretrained(out).config.id2label == {0: "나쁨", 1: "보통", 2: "좋음"}
-    assert nlpbook.evaluate(out).measured["examples"] == 4
+    assert nlpbook.evaluate(out).metrics()["examples"] == 4
     assert not (out / "held_out.jsonl").exists()
     card = (out / "README.md").read_text(encoding="utf-8")
     assert "| train_file | reviews.csv |" in card

@@ -11,6 +11,7 @@ from transformers import AutoModel, AutoTokenizer, BertForSequenceClassification
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook.checkpoints import load_raw, read_description, select_checkpoint
 from ratsnlp.nlpbook.classification import ClassificationDeployArguments, ClassificationTrainArguments
+from ratsnlp.nlpbook.errors import CheckpointError
 from ratsnlp.nlpbook.paircls import KlueNLICorpus
 from ratsnlp.nlpbook.qa import QADeployArguments, QATrainArguments
 
@@ -99,10 +100,11 @@ def test_a_checkpoint_holds_the_word_and_no_path(trained):
     assert nlpbook.builtin_model() not in (trained / "training.json").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("settings", [ClassificationDeployArguments, QADeployArguments])
-def test_deploying_finds_it_again(settings, trained):
+def test_deploying_finds_it_again_and_no_other_task_does(trained):
+    with pytest.raises(CheckpointError, match="holds no model for question-answering, but for others"):
+        QADeployArguments(downstream_model_dir=str(trained))
     for given in ({}, {"pretrained_model_name": "builtin"}):
-        args = settings(downstream_model_dir=str(trained), **given)
+        args = ClassificationDeployArguments(downstream_model_dir=str(trained), **given)
         assert args.pretrained_model_name == nlpbook.builtin_model()
         assert BertTokenizer.from_pretrained(args.pretrained_model_name, do_lower_case=False).vocab_size > 9000
 

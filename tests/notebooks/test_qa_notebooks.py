@@ -26,6 +26,7 @@ from qa_samples import build_vocabulary, builtin_examples
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook import figures
 from ratsnlp.nlpbook.qa import QATrainArguments
+from ratsnlp.nlpbook.qa.display import draw_span_logits, draw_windows
 from ratsnlp.nlpbook.qa.josa import is_hangul
 
 pytestmark = [pytest.mark.xdist_group("qa notebooks"), pytest.mark.notebook]
@@ -288,7 +289,7 @@ def bar_widths(axes):
 
 
 def test_windows_are_drawn_as_one_bar_each(tmp_path, recwarn):
-    figure = figures.draw_windows([(0, 90), (60, 150), (120, 200)], (70, 80))
+    figure = draw_windows([(0, 90), (60, 150), (120, 200)], (70, 80))
     figures.save_figure(figure, tmp_path / "windows.png")
     (axes,) = figure.axes
     assert bar_widths(axes) == [90, 90, 80]
@@ -299,7 +300,7 @@ def test_windows_are_drawn_as_one_bar_each(tmp_path, recwarn):
 
 def test_span_logits_are_drawn_as_two_bars_a_token_without_missing_signs(tmp_path, recwarn):
     tokens = ["세종", "##이", "$x$", "漢", "😀", "\U0001f9ff", "[UNK]"]
-    figure = figures.draw_span_logits(tokens, [2.0, *[-1.0] * 6], [*[-1.0] * 6, 3.0], (0, 6))
+    figure = draw_span_logits(tokens, [2.0, *[-1.0] * 6], [*[-1.0] * 6, 3.0], (0, 6))
     figures.save_figure(figure, tmp_path / "logits.png")
     (axes,) = figure.axes
     assert [len(bars) for bars in axes.containers] == [7, 7]
@@ -310,7 +311,7 @@ def test_span_logits_are_drawn_as_two_bars_a_token_without_missing_signs(tmp_pat
 
 
 def test_crossed_ends_are_not_shaded():
-    figure = figures.draw_span_logits(["가", "나"], [0.0, 1.0], [1.0, 0.0], (1, 0))
+    figure = draw_span_logits(["가", "나"], [0.0, 1.0], [1.0, 0.0], (1, 0))
     assert len(figure.axes[0].patches) == 4
 
 

@@ -190,11 +190,12 @@ class DeployArguments(ModelArguments):
         """
         super().__post_init__()
         # Reading a checkpoint needs torch; declaring settings must not.
-        from ratsnlp.nlpbook.checkpoints import find_fine_tuned, make_readable, read_description
+        from ratsnlp.nlpbook.checkpoints import find_fine_tuned, make_readable, read_description, select_checkpoint
 
         given = self.downstream_model_checkpoint_fpath or self.downstream_model_checkpoint_path
         place, tasks = given or str(self.downstream_model_dir), tasks_of("deploy_arguments", type(self))
-        path = make_readable(find_fine_tuned(place, tasks))
+        found = find_fine_tuned(place, tasks)  # a folder only where one was exported, which says how it is loaded
+        path = make_readable(select_checkpoint(found, tasks) if found.is_dir() else found)
         self.downstream_model_checkpoint_fpath = self.downstream_model_checkpoint_path = str(path)
         print(f"downstream_model_checkpoint_fpath: {path}")
         described = read_description(path)

@@ -108,13 +108,13 @@ class QAExample:
         self.answers = self.answers or (self.answer_text,)
         given = self.start_position_character
         place = _place_answer(self.context_text, self.answer_text, None if given in (None, -1) else given)
-        if place is None:
+        if place is None and self.answer_text:
             raise CorpusFormatError(
                 f"the answer {self.answer_text!r} of {self.question_text!r} does not stand "
                 + (f"at character {given} of " if given not in (None, -1) else "in ")
                 + f"the passage {excerpt(self.context_text)!r}"
             )
-        self.start_position_character = place
+        self.start_position_character = place or 0
 
     @property
     def texts(self) -> tuple[str, str]:
