@@ -23,6 +23,7 @@ from ratsnlp.nlpbook.ner.corpus import (
     tag_name,
     tagged,
 )
+from ratsnlp.nlpbook.texts import compose
 
 KIM = "김환희가 왔다"
 BOOK = f"{KIM}\u241e<김환희:PER>가 왔다\n서울 3월\u241e<서울:LOC> <3월:DAT>\n"

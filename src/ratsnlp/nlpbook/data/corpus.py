@@ -83,6 +83,7 @@ class Corpus(Generic[ExampleT]):
 
     folder: Path | None = None
     """Where the files lie, once that is known; labels that come from the train file are looked for there."""
+
     can_skip_rows: ClassVar[bool] = False
     """Whether own files may be read without their bad rows: then the class takes `skip_bad_rows`."""
 
