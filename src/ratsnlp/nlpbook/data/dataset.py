@@ -116,8 +116,9 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         """Return the features that the user's own function makes of the split."""
         name = getattr(function, "__name__", "your function")
         logger.info("features (%s) come from %s: they stay in memory and are made anew each time", self.mode, name)
+        examples = list(self.examples())
         labels = {"label_list": labels} if (labels := self.get_labels()) else {}
-        features = list(function(list(self.examples()), self.tokenizer, self.args, **labels))
+        features = list(function(examples, self.tokenizer, self.args, **labels))
         if not features or any("input_ids" not in as_mapping(row) for row in features):
             raise ArgumentError(
                 f"{name} returned {len(features)} features; each needs input_ids, as {self.example_class.__name__} "
