@@ -3,7 +3,6 @@
 import dataclasses
 import enum
 import importlib
-import logging
 import shutil
 import subprocess
 import sys
@@ -11,13 +10,17 @@ import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.utils.data import DataLoader
-from transformers import BertConfig, BertForQuestionAnswering, BertForSequenceClassification, BertTokenizer
+from transformers import BertConfig, BertForQuestionAnswering, BertTokenizer
 
-from conftest import REVIEWS, write_nsmc
+from conftest import REVIEWS
+from fault_server import serving
 from notebook_runner import ROOT
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook import pipeline
@@ -34,13 +37,13 @@ from ratsnlp.nlpbook.classification import (
     TableCorpus,
 )
 from ratsnlp.nlpbook.data.batches import data_collator
-from ratsnlp.nlpbook.data.corpus import Corpus
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, CorpusFormatError, CorpusMissingError
 from ratsnlp.nlpbook.model_folder import ModelFolder
-from ratsnlp.nlpbook.ner import KlueNERCorpus, NERCorpus, NERDataset, NERExample, NERFeatures
+from ratsnlp.nlpbook.ner import KlueNERCorpus, NERCorpus, NERExample, NERFeatures
 from ratsnlp.nlpbook.paircls import KlueNLICorpus, KorNLICorpus
-from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QACorpus, QADataset, QADeployArguments, QAExample, QAFeatures
+from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QACorpus, QADeployArguments, QAExample, QAFeatures
 from ratsnlp.nlpbook.tasks import TASKS
+from ratsnlp.nlpbook.texts import plain_label
 from ratsnlp.nlpbook.training.trainer import get_trainer
 from samples import NLI_LABELS, write_reviews
 
@@ -68,6 +71,7 @@ EVERY_TASK = pytest.mark.parametrize("name", OWN)
 def settings(name, tiny_bert, folder, **changed):
     given = {
         "pretrained_model_name": tiny_bert,
+        "downstream_task_name": TASKS[name].task_name,
         "downstream_corpus_name": "mine",
         "downstream_corpus_root_dir": str(folder),
         "downstream_model_dir": str(folder / "model"),
@@ -109,7 +113,8 @@ def override(corpus_class, method, examples):
 
 def make_corpus(corpus_class, mine, folder):
     if corpus_class is TableCorpus:
-        return mine(write_reviews(folder / "table.csv", labels=("0", "1")))
+        files = [write_reviews(folder / name, labels=("0", "1")) for name in ("table.csv", "scored.csv")]
+        return mine(files[0], test=files[1])
     if corpus_class is QACorpus and (folder / "mine").exists():
         return mine({"train": "questions.csv", "val": "questions.csv"})
     return mine()
@@ -691,15 +696,15 @@ def test_the_question_answering_cells_answer_on_the_page(questions, place, unpac
 
     app = get_web_service_app(inference_fn)
     asked = {"question": "누가 한글을 만들었나?", "context": "세종이 한글을 만들었다."}
-    if unpacked:
+    with pytest.warns(FutureWarning, match=r"encode_plus\(\.\.\.\) is called tokenizer\(\.\.\.\) now"):
         answer = app.test_client().post("/api", json=asked)
+    if unpacked:
         assert answer.status_code == 500
         assert "outputs.start_logits" in answer.json["error"]
         assert "outputs.start_logits" in answer.json["message"]
         return
-    answer = app.test_client().post("/api", json=asked)
     assert answer.status_code == 200
-    with pytest.warns(FutureWarning, match=r"encode_plus\(\.\.\.\) is called tokenizer\(\.\.\.\) now"):
+    with pytest.warns(FutureWarning, match="encode_plus"):
         assert answer.json == inference_fn(**asked)
 
 
@@ -728,8 +733,89 @@ def test_a_wheel_asks_for_korpora(tmp_path):
     (wheel,) = tmp_path.glob("ratsnlp-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
-        wanted = [line for line in archive.read(name).decode().splitlines() if line.startswith("Requires-Dist: Korpora")]
+        wanted = [
+            line for line in archive.read(name).decode().splitlines() if line.startswith("Requires-Dist: Korpora")
+        ]
     assert wanted == ["Requires-Dist: korpora==0.2.0"] or wanted == ["Requires-Dist: Korpora==0.2.0"]
 
 
+@pytest.fixture
+def korpora(monkeypatch):
+    """Return the real package, which fetches its reviews from a loopback server."""
+    package = pytest.importorskip("Korpora", reason="Korpora is not installed: pip install Korpora")
+    information = importlib.import_module("Korpora.korpus_nsmc").NSMC_FETCH_INFORMATION
+    rows = "".join(f"{i}\t{REVIEWS[i % 6]}\t{i % 2}\n" for i in range(12))
+    with serving(lambda answer: answer.send(f"id\tdocument\tlabel\n{rows}".encode())) as server:
+        for file in information:
+            monkeypatch.setitem(file, "url", f"{server.address}/{file['destination'].split('/')[-1]}")
+        yield package
+
+
+def test_the_cells_that_fetch_with_korpora_train(korpora, make_args, tokenizer, tmp_path):
+    from Korpora import Korpora
+
+    args = make_args(downstream_corpus_root_dir=str(tmp_path / "Korpora"))
+    Korpora.fetch(
+        corpus_name=args.downstream_corpus_name,
+        root_dir=args.downstream_corpus_root_dir,
+        force_download=args.force_download,
+    )
+    fit("classification", NsmcCorpus(), args, tokenizer)
+    assert ClassificationDeployArguments(downstream_model_dir=args.downstream_model_dir)
+
+
 # --- random own corpora -----------------------------------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+KINDS = (
+    st.integers(-(10**9), 10**9),
+    st.integers(-(10**9), 10**9).map(np.int64),
+    st.floats(-1e6, 1e6).map(lambda value: round(value, 3)),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
+    st.text("가나다라", min_size=1, max_size=4).map(np.str_),
+)
+
+
+@st.composite
+def own_reviews(draw):
+    """Draw labels of one plain type, 1 to 50 of them, and at least one text under each."""
+    labels = draw(st.lists(st.sampled_from(KINDS).flatmap(lambda kind: kind), min_size=1, max_size=50, unique_by=str))
+    texts = draw(st.lists(TEXTS, min_size=len(labels), max_size=len(labels) + 5))
+    return labels, texts
+
+
+def wanted_labels(labels):
+    return list(dict.fromkeys(plain_label(label) for label in labels))
+
+
+@given(own=own_reviews())
+@hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_any_own_corpus_becomes_the_features_of_what_was_given(own, make_args, tokenizer, tmp_path_factory):
+    labels, texts = own
+    args = make_args(downstream_corpus_name="mine", feature_cache_dir=str(tmp_path_factory.mktemp("features")))
+    dataset = ClassificationDataset(args, tokenizer, OwnReviews(labels, texts))
+    wanted = wanted_labels(labels)
+    assert dataset.get_labels() == wanted
+    assert [dataset.get_labels()[row.label] for row in dataset] == [
+        plain_label(labels[i % len(labels)]) for i in range(len(texts))
+    ]
+    assert texts_of(dataset) == texts
+    by_hand = [tokenizer(text, truncation=True, max_length=args.max_seq_length)["input_ids"] for text in texts]
+    assert [row.input_ids for row in dataset] == by_hand
+
+
+@given(own=own_reviews())
+@hypothesis.settings(max_examples=12, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+def test_any_own_corpus_trains_and_its_labels_come_back(own, make_args, tokenizer, tmp_path_factory):
+    labels, texts = own
+    folder = tmp_path_factory.mktemp("own")
+    args = make_args(
+        downstream_corpus_name="mine",
+        feature_cache_dir=str(folder / "features"),
+        downstream_model_dir=str(folder / "model"),
+        batch_size=64,
+    )
+    fit("classification", OwnReviews(labels, texts), args, tokenizer, validated=False)
+    predictor = ClassificationPredictor.load(folder / "model", device="cpu")
+    assert predictor.labels == wanted_labels(labels)
+    assert predictor(texts[0] or "글")["prediction"] in predictor.labels

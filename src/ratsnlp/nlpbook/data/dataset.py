@@ -32,7 +32,7 @@ from ratsnlp.nlpbook.environment import is_first_process
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, log_example, logger
 from ratsnlp.nlpbook.model_folder import file_digest
-from ratsnlp.nlpbook.texts import plain_label
+from ratsnlp.nlpbook.texts import plain_label, plain_labels
 
 CHUNK_ROWS = 4096
 ExampleT = TypeVar("ExampleT")
@@ -329,7 +329,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     def get_labels(self) -> list[str]:
         """Return the corpus's labels, as texts, in the order of the model's outputs; `0` and `"0"` are one label."""
         given = self.corpus.get_labels()
-        labels = list(dict.fromkeys(str(plain_label(label)) for label in given))
+        labels = plain_labels(given)
         if len(labels) < len(given) and not self.labels_said:
             logger.warning("labels that read alike are one label: %s stand for %s", labels, given)
             self.labels_said = True
