@@ -31,6 +31,7 @@ old_names.add_encode_plus()  # whoever deploys a model as the published cells do
 
 KEY = "ratsnlp"
 PREFIX = "model."
+UNSTORED = ("_name_or_path", "problem_type")
 OLD_BUFFERS = re.compile(r"embeddings\.position_ids$|\.h\.\d+\.attn\.(masked_)?bias$")
 """Constants that earlier versions of transformers stored among the weights of BERT's and GPT-2's kind."""
 
@@ -76,8 +77,8 @@ def describe_model(
         "settings": dict(settings),
         "labels": labels,
         "label_names": names,
-        # without the folder it was loaded from: the settings name the model
-        "config": {name: value for name, value in model.config.to_dict().items() if name != "_name_or_path"},
+        # without the folder it was loaded from, which the settings name, and the kind of loss, which the task knows
+        "config": {name: value for name, value in model.config.to_dict().items() if name not in UNSTORED},
         "tokenizer": _pack_tokenizer(tokenizer) if tokenizer is not None else {},
         "metrics": dict(metrics),
     }

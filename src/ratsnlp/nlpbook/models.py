@@ -19,7 +19,7 @@ from transformers import PretrainedConfig
 
 from ratsnlp.nlpbook.errors import ModelLoadError
 from ratsnlp.nlpbook.logs import logger
-from ratsnlp.nlpbook.texts import plain_label
+from ratsnlp.nlpbook.texts import plain_labels
 
 
 def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
@@ -91,7 +91,7 @@ def labels_of(dataset: Any) -> tuple[list[str], list[str]]:
     """Return the labels of a dataset's corpus and how to show them; empty where it is not one of ours."""
     corpus: Any = getattr(dataset, "corpus", None)
     owner = next((each for each in (dataset, corpus) if hasattr(each, "get_labels")), None)
-    labels = [str(plain_label(label)) for label in owner.get_labels()] if owner else []
+    labels = plain_labels(owner.get_labels()) if owner else []
     names = [str(name) for name in getattr(corpus, "label_names", ())]
     return labels, names if len(names) == len(labels) else labels
 

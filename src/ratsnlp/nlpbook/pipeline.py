@@ -29,6 +29,7 @@ from ratsnlp.nlpbook.models import adopt_labels, load_pretrained
 from ratsnlp.nlpbook.serving.app import build_task_app
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
+from ratsnlp.nlpbook.texts import plain_labels
 from ratsnlp.nlpbook.training.check import Report, check
 from ratsnlp.nlpbook.training.saving import forget
 from ratsnlp.nlpbook.training.trainer import get_trainer, make_model_folder, set_seed
@@ -242,7 +243,7 @@ def load_model(spec: TaskSpec, args: TrainArguments, corpus: Any) -> PreTrainedM
     Raises:
         ModelLoadError: It cannot be had.
     """
-    labels = corpus.get_labels()
+    labels = plain_labels(corpus.get_labels())
     # without a dtype, transformers loads the type that the file was saved in
     model: PreTrainedModel = load_pretrained(
         spec.load("model").from_pretrained,

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from itertools import pairwise
 from typing import Any
@@ -81,3 +81,8 @@ def plain_label(label: Any) -> str | None:
     if found is None or found != found:  # a cell without a value, which pandas calls not-a-number
         return None
     return str(int(found)) if isinstance(found, float) and found.is_integer() else str(found)
+
+
+def plain_labels(labels: Iterable[Any]) -> list[str]:
+    """Return labels as texts, in their order; those that read alike, such as `0` and `"0"`, are one."""
+    return list(dict.fromkeys(str(plain_label(label)) for label in labels))

@@ -152,11 +152,15 @@ class TableCorpus(Corpus[ClassificationExample]):
         columns = self.columns if same else choose_columns(table, pairs=self.columns.pair is not None)
         return LabelledTable(table, columns, self.own_labels, self.skip_bad_rows)
 
+    def read(self, path: Path) -> Iterator[ClassificationExample]:
+        """Yield the examples of one of the files, held out or not."""
+        yield from _make_examples(self.open(path))
+
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ClassificationExample]:
         """Yield the examples of a split one by one, in the order of the file."""
         path = self.path(data_root_path, mode)
         whole = path != self.files["train"]
-        for number, example in enumerate(_make_examples(self.open(path))):
+        for number, example in enumerate(self.read(path)):
             if whole or (number in self.held_out) == (mode != "train"):
                 yield example
 

@@ -16,6 +16,7 @@ from ratsnlp.nlpbook.errors import ModelLoadError
 from ratsnlp.nlpbook.inference.engines import check_engine_name
 from ratsnlp.nlpbook.inference.predictor import Predictor
 from ratsnlp.nlpbook.models import load_pretrained, name_head, order_head, split_name
+from ratsnlp.nlpbook.texts import plain_label
 
 EOJEOL = re.compile(r"\S+")
 
@@ -184,6 +185,6 @@ class ClassificationPredictor(Predictor):
     def evaluate(self, examples: Sequence[ClassificationExample], progress: bool = True) -> ClassificationReport:
         """Return the report on labelled texts or pairs."""
         texts: list[Any] = [example.texts for example in examples]
-        labels = torch.tensor([self.labels.index(str(example.label)) for example in examples])
+        labels = torch.tensor([self.labels.index(str(plain_label(example.label))) for example in examples])
         found = self.probabilities(texts, progress=progress)
         return ClassificationReport(texts, labels, found, self.labels, self.label_names, self.fields)

@@ -18,7 +18,9 @@ class ClassificationTask(Task):
 
     def __init__(self, model: PreTrainedModel, args: TrainArguments):
         super().__init__(model, args)
-        self.confusion = MulticlassConfusionMatrix(num_classes=int(model.config.num_labels or 0))
+        # a head of one output would learn a number, not a label
+        model.config.problem_type = "single_label_classification"
+        self.confusion = MulticlassConfusionMatrix(num_classes=max(2, int(model.config.num_labels or 0)))
 
     def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the batch's accuracy."""

@@ -32,7 +32,7 @@ from ratsnlp.nlpbook.environment import is_first_process
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.logs import LOGGED_EXAMPLES, log_example, logger
 from ratsnlp.nlpbook.model_folder import file_digest
-from ratsnlp.nlpbook.texts import plain_label
+from ratsnlp.nlpbook.texts import plain_label, plain_labels
 
 CHUNK_ROWS = 4096
 ExampleT = TypeVar("ExampleT")
@@ -116,8 +116,9 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         """Return the features that the user's own function makes of the split."""
         name = getattr(function, "__name__", "your function")
         logger.info("features (%s) come from %s: they stay in memory and are made anew each time", self.mode, name)
+        examples = list(self.examples())
         labels = {"label_list": labels} if (labels := self.get_labels()) else {}
-        features = list(function(list(self.examples()), self.tokenizer, self.args, **labels))
+        features = list(function(examples, self.tokenizer, self.args, **labels))
         if not features or any("input_ids" not in as_mapping(row) for row in features):
             raise ArgumentError(f"{name} must return features that have input_ids, one or more; got {features[:1]!r}")
         for row in features:
@@ -332,7 +333,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     def get_labels(self) -> list[str]:
         """Return the corpus's labels, as texts, in the order of the model's outputs; `0` and `"0"` are one label."""
         given = self.corpus.get_labels()
-        labels = list(dict.fromkeys(str(plain_label(label)) for label in given))
+        labels = plain_labels(given)
         if len(labels) < len(given) and not self.labels_said:
             logger.warning("labels that read alike are one label: %s stand for %s", labels, given)
             self.labels_said = True

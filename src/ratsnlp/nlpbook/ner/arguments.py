@@ -1,5 +1,6 @@
 """Settings of named entity recognition: how tokens are cut, and which sequences of labels are allowed."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,9 @@ class NERDeployArguments(DeployArguments):
             try:
                 write_whole(path, text)
             except OSError:  # a folder that may only be read
-                path = cache_folder("label-maps", path.parent.name, path.name)
+                # by its contents, since other read-only folders may have the same name
+                digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+                path = cache_folder("label-maps", digest, path.name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, text)
         self.downstream_model_labelmap_fpath = self.downstream_model_labelmap_path = str(path)

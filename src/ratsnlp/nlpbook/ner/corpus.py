@@ -164,20 +164,25 @@ class NERCorpus(Corpus[NERExample]):
         yield from read_entities(path, self.skip_bad_rows, report=path not in self.reported)
         self.reported.add(path)
 
+    def examples(self, data_root_path: str | Path, mode: str) -> Iterator[NERExample]:
+        """Yield the examples of a split, and note the folder, in which the tags will be looked for."""
+        self.folder = self.folder or Path(data_root_path)
+        return super().examples(data_root_path, mode)
+
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[NERExample]:
         """Yield the examples of a split one by one, and note the folder, in which the tags will be looked for."""
         self.folder = self.folder or Path(data_root_path)
         return super().iterate_examples(data_root_path, mode)
 
     def find_tags(self, data_root_path: str | Path) -> list[str]:
-        """Return the tags, read from the train file unless they are known; it must be there and hold an entity."""
+        """Return the tags, from the training examples unless they are known; these must hold an entity."""
         if not self.tags:
             logger.info("processing NER tag dictionary...")
-            paths = self.paths(data_root_path, "train")
-            examples = (example for path in paths for example in self.read(path))
+            examples = self.examples(data_root_path, "train")
             self.tags = list(dict.fromkeys(entity.tag for example in examples for entity in example.entities))
             if not self.tags:
-                raise CorpusFormatError(f"{paths[0]} holds no entity, so there is nothing to learn from it")
+                where = self.path(data_root_path, "train") if self.is_read_from_files else type(self).__name__
+                raise CorpusFormatError(f"{where} holds no entity, so there is nothing to learn from it")
         return list(self.tags)
 
     def get_labels(self) -> list[str]:

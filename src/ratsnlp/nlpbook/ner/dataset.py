@@ -88,7 +88,10 @@ class NERDataset(FeatureDataset[NERExample, NERFeatures]):
         """Turn sentences into windows: ids, the characters of every token, and its label."""
         number = {label: i for i, label in enumerate(self.get_labels())}
         texts = tokenize_entities(self.tokenizer, [example.text for example in examples], self.splitter)
-        labels = label_texts(texts, [example.entities for example in examples], number)
+        try:
+            labels = label_texts(texts, [example.entities for example in examples], number)
+        except ArgumentError as error:
+            raise ArgumentError(f"{self.source}: {error}") from None
         windows = cut_windows(list(map(len, texts)), self.layout.room, self.layout.stride)
         ids = [self.layout.wrap(texts[i].ids[start:end]) for i, start, end in windows]
         tokens = {

@@ -78,6 +78,7 @@ logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
 REHEARSAL_BATCHES = 3
 EXPECTED_WARNINGS = (
     "Checkpoint directory .* exists and is not empty",  # resuming, or a second run of the cell
+    "You defined a `validation_step` but have no `val_dataloader`",  # our own line says so
     ".*does not have many workers",  # features are memory-mapped: the main process reads them fastest
     ".*is not supported by the model summary",
     ".*treespec, LeafSpec",  # Lightning's own use of torch
