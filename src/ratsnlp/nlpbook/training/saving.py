@@ -87,9 +87,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
                 for folder in (self.local, self.folder)
                 if folder and any(folder.glob("*.ckpt"))
             )
-            advice = (
-                " Make room, or mount the drive again, and run the same command or cell again: it resumes from there."
-            )
+            advice = " Make room, or mount the drive again, and run the same command or cell again: it resumes."
             if "Weights only" in str(error):  # torch's word for what it would not open again
                 advice = " Something in it is of a kind that torch.load refuses; keep text, numbers and tensors there."
             raise CheckpointError(
