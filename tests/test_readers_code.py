@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -726,22 +725,6 @@ def test_encode_plus_gives_the_ids_that_are_built_by_hand(qa_tokenizer):
 def test_korpora_is_asked_for_and_not_as_an_extra():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "Korpora==0.2.0" in project["dependencies"]
-
-
-def test_a_wheel_asks_for_korpora(tmp_path):
-    built = subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "-q", "-w", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if built.returncode:
-        pytest.skip(f"no wheel can be built here: {built.stderr.strip().splitlines()[-1:]}")
-    (wheel,) = tmp_path.glob("ratsnlp-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
-        metadata = archive.read(name).decode().lower()
-    assert "requires-dist: korpora==0.2.0\n" in metadata
 
 
 @pytest.fixture
