@@ -19,6 +19,7 @@ from conftest import reset_logger
 from notebook_runner import ROOT
 from ratsnlp import cli, nlpbook
 from ratsnlp.nlpbook import exporting, pipeline
+from ratsnlp.nlpbook.arguments import model_dir
 from ratsnlp.nlpbook.builtin import builtin_corpus
 from ratsnlp.nlpbook.checkpoints import read_description
 from ratsnlp.nlpbook.demo import demo_arguments
@@ -35,7 +36,6 @@ from ratsnlp.nlpbook.ner import (
     NERTask,
     NERTrainArguments,
 )
-from ratsnlp.nlpbook.ner import arguments as ner_arguments
 from ratsnlp.nlpbook.ner.dataset import SentenceLayout
 from ratsnlp.nlpbook.ner.report import NERReport
 from ratsnlp.nlpbook.tasks import TASKS
@@ -210,12 +210,9 @@ def test_split_and_legal_decoding_each_gain(predictor, changed, sentences):
 
 
 def test_the_default_model_folder_is_on_drive_in_colab(monkeypatch):
-    assert ner_arguments.MODEL_DIR == NERTrainArguments().downstream_model_dir == "checkpoint-ner"
+    assert NERTrainArguments().downstream_model_dir == "checkpoint-ner"
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
-    source = Path(ner_arguments.__file__).read_text(encoding="utf-8")
-    names = {"__name__": "there"}
-    exec(compile(source, "there", "exec"), names)
-    assert names["MODEL_DIR"] == "/gdrive/My Drive/nlpbook/checkpoint-ner"
+    assert model_dir("checkpoint-ner").default == "/gdrive/My Drive/nlpbook/checkpoint-ner"
     shown = CliRunner().invoke(cli.command, ["train", "ner", "--help"]).output
     assert "/gdrive/My Drive/nlpbook/checkpoint-ner" in " ".join(shown.split())
 
