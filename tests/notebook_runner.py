@@ -24,6 +24,18 @@ CLOSE = {"close": "server.close()\nserver"}
 """Code for `after` that ends the page of a deploy notebook."""
 
 
+def small_settings(pretrained, folder, **more):
+    """Return settings that make a notebook, a script or a command small."""
+    return {
+        "pretrained_model_name": pretrained,
+        "downstream_corpus_root_dir": str(folder / "corpora"),
+        "epochs": 1,
+        "max_seq_length": 32,
+        "batch_size": 8,
+        "precision": "32",
+    } | more
+
+
 class RunningInterpreter(KernelSpecManager):
     """Kernels of the interpreter that runs the tests, whatever kernels are registered on this machine."""
 

@@ -36,6 +36,7 @@ from notebook_runner import (
     replace_settings,
     result,
     run_script,
+    small_settings,
     warnings_shown,
 )
 from ratsnlp.nlpbook.data.batches import fitting_multiple
@@ -232,18 +233,6 @@ def test_folder_cell_keeps_the_model_on_drive(monkeypatch):
 # --- run in small form ------------------------------------------------------------------------------------------------
 
 
-def small_settings(pretrained, folder):
-    return {
-        "pretrained_model_name": pretrained,
-        "downstream_corpus_root_dir": str(folder / "corpora"),
-        "epochs": 1,
-        "max_seq_length": 32,
-        "batch_size": 8,
-        "learning_rate": 5e-3,
-        "precision": "32",
-    }
-
-
 def write_corpus(folder):
     for name, count in (("train", 60), ("test", 24)):
         rows = [(" ".join([REVIEWS[i % 6]] * (1 + i % 4)), str((i + 1) % 2)) for i in range(count)]
@@ -261,7 +250,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def train_notebook(folder, tiny_bert):
-    settings = {"downstream_corpus_name": "nsmc", **small_settings(tiny_bert, folder)}
+    settings = {"downstream_corpus_name": "nsmc", **small_settings(tiny_bert, folder, learning_rate=5e-3)}
     return execute("classification_train", folder, after=replace_settings(**settings))
 
 
@@ -424,7 +413,7 @@ def example(tmp_path_factory, tiny_bert):
     """Return the folder in which the training example ran with its settings made small, and what it printed."""
     folder = tmp_path_factory.mktemp("examples")
     write_corpus(folder)
-    flags = [f"--{name}={value}" for name, value in small_settings(tiny_bert, folder).items()]
+    flags = [f"--{name}={value}" for name, value in small_settings(tiny_bert, folder, learning_rate=5e-3).items()]
     done = run_script(str(EXAMPLES / "classification_train.py"), str(CONFIG), *flags, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done
@@ -462,7 +451,10 @@ def test_train_example_leaves_a_scored_model(example):
 @pytest.mark.notebook
 def test_example_settings_serve_the_command_too(example, tiny_bert):
     folder, _ = example
-    settings = small_settings(tiny_bert, folder) | {"downstream_model_dir": "by-command", "test_mode": "true"}
+    settings = small_settings(tiny_bert, folder, learning_rate=5e-3) | {
+        "downstream_model_dir": "by-command",
+        "test_mode": "true",
+    }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     command = ["-c", "from ratsnlp.cli import main; main()", "train", "classification", str(CONFIG)]
     done = run_script(*command, *flags, cwd=folder)

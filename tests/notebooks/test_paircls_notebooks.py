@@ -18,6 +18,7 @@ from notebook_runner import (
     replace_settings,
     result,
     run_script,
+    small_settings,
     warnings_shown,
 )
 from ratsnlp import nlpbook
@@ -25,17 +26,6 @@ from ratsnlp.nlpbook.classification import ClassificationTrainArguments
 from samples import write_klue_nli
 
 pytestmark = [pytest.mark.xdist_group("paircls notebooks"), pytest.mark.notebook]
-
-
-def small_settings(pretrained, folder):
-    return {
-        "pretrained_model_name": pretrained,
-        "downstream_corpus_root_dir": str(folder / "corpora"),
-        "epochs": 1,
-        "max_seq_length": 32,
-        "batch_size": 8,
-        "precision": "32",
-    }
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from notebook_runner import (
     replace_settings,
     result,
     run_script,
+    small_settings,
     warnings_shown,
 )
 from qa_samples import build_vocabulary, builtin_examples
@@ -31,19 +32,7 @@ from ratsnlp.nlpbook.qa.josa import is_hangul
 
 pytestmark = [pytest.mark.xdist_group("qa notebooks"), pytest.mark.notebook]
 
-
-def small_settings(pretrained, folder):
-    return {
-        "pretrained_model_name": pretrained,
-        "downstream_corpus_root_dir": str(folder / "corpora"),
-        "epochs": 1,
-        "max_seq_length": 64,
-        "doc_stride": 24,
-        "max_query_length": 24,
-        "batch_size": 32,
-        "learning_rate": 5e-3,
-        "precision": "32",
-    }
+SMALL = {"max_seq_length": 64, "doc_stride": 24, "max_query_length": 24, "batch_size": 32, "learning_rate": 5e-3}
 
 
 def glued_tokens():
@@ -75,7 +64,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def train_notebook(folder, pretrained):
-    settings = {"downstream_corpus_name": "korquad-v1"} | small_settings(pretrained, folder)
+    settings = {"downstream_corpus_name": "korquad-v1"} | small_settings(pretrained, folder, **SMALL)
     return execute("qa_train", folder, after=replace_settings(**settings))
 
 
@@ -272,7 +261,7 @@ def test_example_settings_are_those_of_the_notebook():
 
 
 def test_train_example_leaves_a_scored_model(folder, pretrained):
-    settings = small_settings(pretrained, folder) | {"downstream_model_dir": "from-script", "test_mode": True}
+    settings = small_settings(pretrained, folder, **SMALL) | {"downstream_model_dir": "from-script", "test_mode": True}
     script, config = (str(ROOT / "examples" / name) for name in ("qa_train.py", "qa.yaml"))
     done = run_script(script, config, *(f"--{name}={value}" for name, value in settings.items()), cwd=folder)
     assert done.returncode == 0, done.stderr

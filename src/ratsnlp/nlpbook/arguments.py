@@ -64,7 +64,7 @@ class TrainArguments(ModelArguments):
     )
     seed: Annotated[int, Range(0, 2**32 - 1)] | None = arg(None, "same seed, same run")
     overwrite_cache: bool = arg(
-        False, "make the features anew even where a fitting file exists", local=True, effect=False
+        False, "make the features again even where a fitting file exists", local=True, effect=False
     )
     force_download: bool = arg(False, "fetch the corpus even where it is already in place", local=True, effect=False)
     test_mode: bool = arg(False, "rehearse: a few batches of one epoch, everything saved as in a full run")

@@ -281,9 +281,12 @@ def _other_task(path: Path, tasks: Sequence[str]) -> str:
     """Return the task of ours that a checkpoint was trained for, unless it is one of `tasks`, or there are none."""
     if not tasks:
         return ""
-    described = ModelFolder(path).read_note() if path.is_dir() else read_description(path)
-    task = str(described.get("task", ""))
+    task = str(_read_note(path).get("task", ""))
     return task if task not in tasks and task in {spec.task_name for spec in TASKS.values()} else ""
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    return ModelFolder(path).read_note() if path.is_dir() else read_description(path)
 
 
 def describe_fine_tuned(path: Path) -> dict[str, Any]:
@@ -292,7 +295,7 @@ def describe_fine_tuned(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It cannot be read, or says nothing.
     """
-    described = ModelFolder(path).read_note() if path.is_dir() else read_description(path)
+    described = _read_note(path)
     if not described:
         raise CheckpointError(
             f"{path} does not say what it is: no task, labels or config in it. Build the model by hand."

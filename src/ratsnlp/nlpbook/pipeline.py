@@ -41,7 +41,7 @@ def _own_files(args: TrainArguments) -> dict[str, Path]:
 
 
 def _learns_from_table(spec: TaskSpec, args: TrainArguments) -> bool:
-    """Tell whether the training file is a table with labels of its own, and not one that the named corpus reads.
+    """Return whether the training file is a table with labels of its own, and not one that the named corpus reads.
 
     Raises:
         ArgumentError: Columns are named, but no table can be read.

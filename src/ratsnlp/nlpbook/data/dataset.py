@@ -100,10 +100,8 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         self.labels_said = False
         self.folder = corpus_folder(args)
         self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, xla_in_use(), fitting_multiple())
-        self.given: list[Any] | None = None  # features that the user's own function made
         if convert_examples_to_features_fn is not None:
-            self.given = self.convert_by(convert_examples_to_features_fn)
-            self.store: FeatureStore = GivenStore(self.given)
+            self.store: FeatureStore = GivenStore(self.convert_by(convert_examples_to_features_fn))
             return
         self.file = self.file_name()
         path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file
@@ -115,7 +113,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     def convert_by(self, function: Callable[..., Sequence[Any]]) -> list[Any]:
         """Return the features that the user's own function makes of the split."""
         name = getattr(function, "__name__", "your function")
-        logger.info("features (%s) come from %s: they stay in memory and are made anew each time", self.mode, name)
+        logger.info("features (%s) come from %s: they stay in memory and are made again each time", self.mode, name)
         examples = list(self.examples())
         labels = {"label_list": labels} if (labels := self.get_labels()) else {}
         features = list(function(examples, self.tokenizer, self.args, **labels))
@@ -239,7 +237,8 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
             raise IndexError(f"row {index} of a dataset of {len(self)} rows")
         index = range(len(self))[index]
         row = int(self.selected[index]) if self.selected is not None else index
-        return self.read_row(row) if self.given is None else self.given[row]
+        given: Sequence[FeaturesT] | None = self.store.given
+        return self.read_row(row) if given is None else given[row]
 
     @property
     def features(self) -> list[FeaturesT]:
@@ -316,12 +315,12 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         share. See `hold_out`.
         """
         numbers = self.example_numbers
-        groups = self.row_values("group") if "group" in self.store.rows else numbers
         if "label" in self.store.rows:
-            kept, held_rows = hold_out(self.row_values("label"), count, seed)
+            _, held_rows = hold_out(self.row_values("label"), count, seed)
             held = torch.zeros(len(self), dtype=torch.bool)
             held[held_rows] = True
         else:
+            groups = self.row_values("group") if "group" in self.store.rows else numbers
             groups = groups if len(torch.unique(groups)) > 1 else numbers
             held = _hold_out_groups(groups, numbers, count, seed)
         chosen = torch.unique(numbers[held])

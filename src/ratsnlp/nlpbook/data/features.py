@@ -47,6 +47,9 @@ class Chunk:
 class FeatureStore:
     """Features read from a file. Arrays stay on disk until touched; processes that read one file share its memory."""
 
+    given: Sequence[Any] | None = None
+    """Rows as somebody's own function made them, where they come from none of our files."""
+
     def __init__(self, path: Path):
         self.path = path
         with safe_open(path, framework="pt") as file:
@@ -79,7 +82,7 @@ class GivenStore(FeatureStore):
     """Lengths and numbers of features that somebody's own function made: rows that are in memory."""
 
     def __init__(self, features: Sequence[Any]):
-        self.features = features
+        self.given = features
         rows = list(map(as_mapping, features))
         ids = [torch.as_tensor(row["input_ids"]) for row in rows]
         self.offsets = torch.tensor([0, *map(len, ids)]).cumsum(0)  # (N+1,)
@@ -89,7 +92,7 @@ class GivenStore(FeatureStore):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Send a loader process the rows."""
-        return GivenStore, (self.features,)
+        return GivenStore, (self.given,)
 
 
 def write_features(chunks: Iterable[Chunk], path: Path) -> None:

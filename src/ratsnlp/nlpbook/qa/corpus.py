@@ -106,12 +106,12 @@ class QAExample:
 
     def __post_init__(self) -> None:
         self.answers = self.answers or (self.answer_text,)
-        given = self.start_position_character
-        place = _place_answer(self.context_text, self.answer_text, None if given in (None, -1) else given)
+        given = None if self.start_position_character == -1 else self.start_position_character
+        place = _place_answer(self.context_text, self.answer_text, given)
         if place is None and self.answer_text:
             raise CorpusFormatError(
                 f"the answer {self.answer_text!r} of {self.question_text!r} does not stand "
-                + (f"at character {given} of " if given not in (None, -1) else "in ")
+                + ("in " if given is None else f"at character {given} of ")
                 + f"the passage {excerpt(self.context_text)!r}"
             )
         self.start_position_character = place or 0

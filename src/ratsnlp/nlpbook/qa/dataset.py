@@ -45,7 +45,7 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         self.cutter = WindowCutter(PairLayout.of(tokenizer), *lengths)
         self.groups: dict[str, int] = {}
         super().__init__(args, tokenizer, corpus, mode, **own)
-        if mode == "train" and self.given is None:
+        if mode == "train" and self.store.given is None:
             self.selected = self._choose_windows()
 
     def identity(self) -> list[str]:

@@ -128,6 +128,7 @@ class Trainer(pl.Trainer):
                 )
             warnings.warn("train_dataloader is now called train_dataloaders", FutureWarning, stacklevel=2)
             train_dataloaders = train_dataloader
+        started = None
         if isinstance(model, Task):
             known, metric = model.validation_metrics, model.args.monitor_metric
             if model.args.monitor != LAST_EPOCH and metric not in known:
@@ -138,7 +139,7 @@ class Trainer(pl.Trainer):
             model.prepare(train_dataloaders)
             if val_dataloaders is None and kwargs.get("datamodule") is None:
                 self._go_without_validation(model.args)
-        started = self._take_up(model, train_dataloaders, kwargs) if isinstance(model, Task) else None
+            started = self._take_up(model, train_dataloaders, kwargs)
         with warnings.catch_warnings():
             for message in EXPECTED_WARNINGS:
                 warnings.filterwarnings("ignore", message)
