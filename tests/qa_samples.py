@@ -13,8 +13,10 @@ PASSAGE = "세종이 한글을 만들었다. 글자는 모두 스물여덟 자�
 QUESTIONS = (("누가 한글을 만들었나?", "세종"), ("글자는 몇 자였나?", "스물여덟"), ("이름은 무엇인가?", "훈민정음"))
 
 
-def builtin_examples():
-    return [e for mode in ("train", "val") for e in KorQuADV1Corpus().get_examples(builtin_corpus("korquad-v1"), mode)]
+def builtin_examples(*modes):
+    """Return the built-in questions of these splits, by default of both."""
+    corpus, folder = KorQuADV1Corpus(), builtin_corpus("korquad-v1")
+    return [example for mode in modes or ("train", "val") for example in corpus.get_examples(folder, mode)]
 
 
 def build_vocabulary():
@@ -27,7 +29,10 @@ def build_vocabulary():
 
 
 def squad(passages, title="글"):
-    """Return SQuAD-shaped content: `passages` are `(context, [(question, [(answer, start), ...]), ...])`."""
+    """Return SQuAD-shaped content: `passages` are `(context, [(question, [(answer, start), ...]), ...])`.
+
+    None for the answers marks a question that has none.
+    """
     paragraphs = [
         {
             "context": context,
@@ -35,7 +40,8 @@ def squad(passages, title="글"):
                 {
                     "id": f"{p}-{q}",
                     "question": question,
-                    "answers": [{"text": text, "answer_start": start} for text, start in answers],
+                    "answers": [{"text": text, "answer_start": start} for text, start in answers or ()],
+                    **({"is_impossible": True} if answers is None else {}),
                 }
                 for q, (question, answers) in enumerate(questions)
             ],

@@ -31,7 +31,9 @@ from ratsnlp.nlpbook.qa.windows import search_spans
         ("문종", ["세종", "문종"], 1, 1),
         ("태조", ["세종", "세조"], 0, 0.5),
         ("", ["세종"], 0, 0),
-        ("", [""], 1, 0),
+        ("", [""], 1, 1),  # no answer: as SQuAD 2.0's scorer
+        ("세종", [""], 0, 0),
+        (".", ["!"], 1, 0),  # KorQuAD's, where nothing is left
         ("(1446)년", ["1446 년"], 1, 1),
     ],
 )
@@ -87,6 +89,12 @@ def cut(passage, span, question=""):
 )
 def test_a_josa_is_cut_where_it_is_one(passage, span, left):
     assert cut(passage, span) == left
+
+
+@pytest.mark.parametrize("passage", ["", "가나", "이 글"])
+def test_nothing_is_cut_from_no_answer(passage):
+    assert cut_josa(passage, 0, 0) == 0
+    assert cut_josa(passage, len(passage), len(passage)) == len(passage)
 
 
 def test_the_question_shows_words_too():
@@ -283,6 +291,66 @@ def test_the_best_span_is_scored_even_where_no_answer_is_ahead(make_predictor):
     predictor = make_predictor(point_at("세", "##종이", where=4.0, nothing=7.0))
     found = predictor.evaluate([QAExample("누가?", PASSAGE, "세종", 0)], progress=False).metrics()
     assert (found["exact_match"], found["no_answer_ahead"]) == (100, 1)
+
+
+ASKED = QAExample("누가?", PASSAGE, "세종", 0, id="있음"), QAExample("누가?", "글", "", id="없음")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "predictions", "em", "counts"),
+    [
+        (0.0, ["", ""], 50, (1, 1, 1)),  # 6 ahead in the first, more in the second
+        (7.0, ["세종", ""], 100, (1, 1, 0)),
+        (100.0, ["세종", "글"], 50, (1, 0, 0)),
+    ],
+)
+def test_no_answer_counts_for_all_questions_where_some_have_none(make_predictor, threshold, predictions, em, counts):
+    score = point_at("세", "##종이", where=4.0, nothing=7.0)
+    predictor = make_predictor(score, max_seq_length=64, no_answer_threshold=threshold)
+    report = predictor.evaluate(ASKED, progress=False)
+    assert report.columns["prediction"] == predictions
+    assert predictions == [answer["answer"] for answer in predictor([example.texts for example in ASKED])], "the page's"
+    found = report.metrics()
+    assert (found["exact_match"], found["f1"]) == (em, em)
+    names = ("unanswerable", "unanswerable_recognized", "answerable_unanswered")
+    assert tuple(found[name] for name in names) == counts
+    assert found["f1_answerable"] == (100 if predictions[0] else 0)
+    assert all(0 <= probability <= 1 for probability in report.probabilities)
+    assert f"no answer  {counts[1]} of 1 recognized   {counts[2]} of 1 others left unanswered; F1 of" in str(report)
+
+
+def test_the_probability_of_no_answer_is_that_of_cls(make_predictor):
+    predictor = make_predictor(point_at("없", "##음", nothing=4.0), max_seq_length=64)
+    (probability,) = predictor.evaluate(ASKED[1:], progress=False).probabilities
+    tokens = predictor.model.batches[0]["input_ids"].shape[1]
+    assert probability == pytest.approx((math.exp(4) / (math.exp(4) + tokens - 1)) ** 2)
+
+
+def test_a_report_on_questions_without_answers_alone_is_whole(make_predictor, tmp_path):
+    report = make_predictor(point_at("없", "##음")).evaluate(ASKED[1:], progress=False)
+    report.save(tmp_path)
+    assert report.metrics()["f1_answerable"] == 0
+    assert "1 of 1 recognized   0 of 0 others left unanswered" in str(report)
+
+
+def test_empty_answers_are_named_where_people_read_and_empty_in_the_table(make_predictor, tmp_path):
+    score = point_at("글", "##자", where=8.0, nothing=4.0)  # said of the question that has no answer
+    report = make_predictor(score, max_seq_length=64).evaluate(
+        [ASKED[0], QAExample("누가?", "글자", ""), QAExample("누가?", "세종이", "세종", 0)], progress=False
+    )
+    report.save(tmp_path)
+    assert "(답 없음) taken for 글자" in str(report)
+    assert "세종 taken for (답 없음)" in str(report)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("(답 없음)") >= 2
+    assert "답이 없는 질문 (no answer) 1개 가운데 알아본 것 0개" in page
+    written = [line.split("\t") for line in (tmp_path / "predictions.tsv").read_text(encoding="utf-8").splitlines()]
+    assert [row[2:4] for row in written[1:]] == [["세종", "글자"], ["", "글자"], ["세종", ""]]
+
+
+def test_reports_without_such_questions_say_what_they_said(report):
+    assert "no answer  0   times ahead of the best span" in str(report)
+    assert "unanswerable" not in report.metrics()
 
 
 def test_the_report_is_written_and_printed(report, tmp_path):

@@ -187,6 +187,8 @@ def test_every_builtin_answer_is_reachable_and_read_back_from_its_characters(mak
     for number in range(dataset.example_count):
         example = dataset.example(number)
         row = dataset.first_row(number)
+        if not example.answer_text:
+            continue
         features = dataset.read_row(row)
         assert features.start_positions != NO_ANSWER, example
         start, end = dataset.characters_of(row, features.start_positions, features.end_positions)
@@ -215,8 +217,13 @@ def test_other_window_lengths_make_other_feature_files(make_dataset):
 # which windows are used
 
 
+def taught(rows):
+    """Return which windows, of named values, are certain to be trained on."""
+    return (rows("start_positions") != NO_ANSWER) | (rows("impossible") == 1)
+
+
 def counts(dataset):
-    holds = dataset.row_values("start_positions") != NO_ANSWER
+    holds = taught(dataset.row_values)
     return int(holds.sum()), int((~holds).sum())
 
 
@@ -224,9 +231,44 @@ def counts(dataset):
 def test_training_uses_all_windows_with_an_answer_and_a_share_of_the_others(make_dataset, ratio):
     dataset = make_dataset("train", negative_window_ratio=ratio)
     with_answer, without = counts(dataset)
-    everything = int((dataset.store.rows["start_positions"] != NO_ANSWER).sum())
+    everything = int(taught(dataset.store.rows.get).sum())
     assert with_answer == everything
     assert without == min(round(ratio * everything), len(dataset.store) - everything)
+
+
+def test_training_uses_all_windows_of_a_question_without_an_answer(make_dataset, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "ratsnlp")
+    asked = [("이름은 무엇인가?", [placed(PASSAGE, "훈민정음")]), ("언제 만들었나?", None)]
+    path = write_json(tmp_path / "own" / "train.json", squad([(PASSAGE, asked)]))
+    lengths = {"max_seq_length": 28, "max_query_length": 12, "doc_stride": 6, "negative_window_ratio": 0}
+    dataset = make_dataset("train", corpus=KorQuADV1Corpus({"train": path}), **lengths)
+    chosen = [row for row in dataset.selected.tolist() if dataset.example_of(row) == 1]
+    assert chosen == windows_of(dataset, 1)
+    assert len(chosen) > 2
+    assert {tuple(labelled(dataset, row)) for row in chosen} == {("[CLS]",)}
+    certain, others = len(dataset), len(dataset.store) - len(dataset)
+    said = f"training uses all {certain} that hold the answer or whose question has none, and 0 of {others} others"
+    assert caplog.messages[-1] == f"train: 2 questions in {len(dataset.store)} windows; {said}"
+
+
+def test_an_answer_that_fits_no_window_does_not_pass_for_none(make_dataset, tmp_path):
+    path = write_json(tmp_path / "own" / "train.json", squad([(PASSAGE, [("무엇?", [(PASSAGE, 0)])])]))
+    lengths = {"max_seq_length": 28, "max_query_length": 12, "doc_stride": 6, "negative_window_ratio": 0}
+    dataset = make_dataset("train", corpus=KorQuADV1Corpus({"train": path}), **lengths)
+    assert len(dataset) == 0
+    assert len(dataset.store) > 1
+
+
+def test_a_question_without_an_answer_is_shown_as_one(make_dataset, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "ratsnlp")
+    path = write_json(tmp_path / "own" / "dev.json", squad([(PASSAGE, [("언제 만들었나?", None)])]))
+    dataset = make_dataset(corpus=KorQuADV1Corpus({"val": path}), max_seq_length=64)
+    assert f"question & context: 언제 만들었나? + {PASSAGE}" in caplog.messages
+    assert "answer: (답 없음) ([CLS])" in caplog.messages
+    assert "start_positions 0, end_positions 0: * [CLS]" in str(nlpbook.show_features(dataset, 0))
+    first, *windows = str(nlpbook.show_windows(dataset, dataset.example(0))).splitlines()
+    assert first == "answer: (답 없음)"
+    assert not any("holds the answer" in line for line in windows)
 
 
 def test_the_share_is_drawn_with_the_seed(make_dataset):
@@ -245,7 +287,7 @@ def test_held_out_questions_are_of_other_articles_and_have_all_their_windows(mak
     kept, held = dataset.split_held_out(6, seed=3)
     assert not set(kept.row_values("group").tolist()) & set(held.row_values("group").tolist())
     assert 6 <= held.example_count < 12
-    assert kept.example_count + held.example_count == dataset.example_count == 192
+    assert kept.example_count + held.example_count == dataset.example_count
     assert counts(held)[1] > 0, "windows without the answer are missing"
     assert counts(kept)[1] == 0
     assert held[0].window == int(held.selected[0])
@@ -289,7 +331,7 @@ def test_the_log_shows_the_first_five_questions_each_with_its_own_answer(make_da
         assert heading == "*** Example ***"
         assert question == f"question & context: {example.question_text} + {example.context_text}"
         assert answer.startswith(f"answer: {example.answer_text} (")
-        labels = answer.partition("(")[2].removesuffix(")")
+        labels = answer.removeprefix(f"answer: {example.answer_text} (").removesuffix(")")
         assert f" {labels} " in tokens
         assert "".join(labels.replace("##", "").split()).startswith(example.answer_text.replace(" ", ""))
         assert features.startswith("features: QAFeatures(input_ids=[2, ")

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, SequentialSampler
 from transformers import AutoModelForQuestionAnswering
 
-from qa_samples import PASSAGE
+from qa_samples import PASSAGE, builtin_examples, placed, squad, write_json
 from ratsnlp import nlpbook
 from ratsnlp.cli import main
 from ratsnlp.nlpbook import pipeline
@@ -63,13 +63,13 @@ def prepare(make_qa_args, qa_tokenizer, qa_bert):
     return make
 
 
-def say(task, dataset, question, score, right=True, window=None):
-    """Let the task find the right answer of a question, or the passage's first token, with a score."""
+def say(task, dataset, question, score, right=True, window=None, nothing=-9.0):
+    """Let the task find the right answer of a question, or the passage's first token, with a score; and [CLS]."""
     row = dataset.first_row(question) if window is None else window
     features = dataset.read_row(row)
     start = features.start_positions if right else dataset.passage_tokens(row)[0]
     end = features.end_positions if right else start
-    task.best.update(torch.tensor([row]), torch.tensor([start]), torch.tensor([end]), torch.tensor([score]))
+    task.best.update(*(torch.tensor([value]) for value in (row, start, end, score, nothing)))
 
 
 # scores over questions
@@ -105,13 +105,15 @@ def test_the_next_epoch_starts_anew(prepare):
 
 
 def test_without_the_cut_val_em_is_that_of_the_tokens(prepare):
-    glued = next(number for number in range(48) if "오전 10시 40분" in prepare()[1].example(number).answers)
+    dataset = prepare()[1]
+    answers = [dataset.example(number).answers for number in range(dataset.example_count)]
+    glued = next(number for number, texts in enumerate(answers) if "오전 10시 40분" in texts)
     for josa_cut in (True, False):
         task, dataset = prepare(josa_cut=josa_cut)
         row = dataset.first_row(glued)
         features = dataset.read_row(row)
         # one token more: the josa
-        values = [[row], [features.start_positions], [features.end_positions + 1], [0.0]]
+        values = [[row], [features.start_positions], [features.end_positions + 1], [0.0], [-9.0]]
         task.best.update(*map(torch.tensor, values))
         found = {name: float(value) for name, value in task.summarize().items()}
         assert found["val_em_without_josa_cut"] == 0
@@ -120,13 +122,34 @@ def test_without_the_cut_val_em_is_that_of_the_tokens(prepare):
 
 def test_spans_of_several_processes_are_joined():
     metric = BestSpans()
-    metric.update(torch.tensor([4, 9]), torch.tensor([1, 2]), torch.tensor([1, 3]), torch.tensor([-0.5, -1.0]))
-    other = {2: torch.tensor([[7, 5, 6]]), 1: torch.tensor([-2.0])}
-    metric.sync(dist_sync_fn=lambda state, group=None: [state, other[state.dim()]], distributed_available=lambda: True)
+    values = [[4, 9], [1, 2], [1, 3], [-0.5, -1.0], [-3.0, -4.0]]
+    metric.update(*map(torch.tensor, values))
+    other = {3: torch.tensor([[7, 5, 6]]), 2: torch.tensor([[-2.0, -5.0]])}
+    metric.sync(
+        dist_sync_fn=lambda state, group=None: [state, other[state.shape[1]]], distributed_available=lambda: True
+    )
     rows = torch.as_tensor(metric.windows).tolist()
     assert rows == [[4, 1, 1], [9, 2, 3], [7, 5, 6]]
     metric.unsync()
-    assert metric.compute() == [(4, 1, 1, -0.5), (9, 2, 3, -1.0)]
+    assert metric.compute() == [(4, 1, 1, -0.5, -3.0), (9, 2, 3, -1.0, -4.0)]
+
+
+def test_no_answer_is_scored_where_a_question_seen_has_none(prepare):
+    task, dataset = prepare(no_answer_threshold=1.0)
+    texts = [dataset.example(number).answer_text for number in range(dataset.example_count)]
+    unknown, known = texts.index(""), next(number for number, text in enumerate(texts) if text)
+    say(task, dataset, known, -2.0, nothing=-0.5)
+    assert float(task.summarize()["val_em"]) == 100, "the best span counts where all have an answer"
+    for ahead, expected in ((0.5, 50), (1.5, 50)):
+        say(task, dataset, known, -2.0, nothing=-2.0 + ahead)
+        say(task, dataset, unknown, -2.0, right=False, nothing=-2.0 + ahead)
+        found = task.summarize()
+        assert float(found["val_em"]) == float(found["val_f1"]) == expected, "just one of both"
+    rows = [row for row in range(len(dataset)) if dataset.example_of(row) == known]
+    say(task, dataset, known, -2.0, nothing=0.0)
+    say(task, dataset, known, -5.0, right=False, window=rows[-1], nothing=-5.0)  # nothing is not ahead in all windows
+    say(task, dataset, unknown, -2.0, right=False, nothing=0.0)
+    assert float(task.summarize()["val_em"]) == 100
 
 
 def test_batch_accuracy_leaves_out_windows_without_an_answer(prepare):
@@ -196,6 +219,29 @@ def test_own_files_are_trained_on(make_qa_args, tmp_path):
     assert pipeline.evaluate(args.downstream_model_dir).metrics()["examples"] == 6
 
 
+def test_questions_without_an_answer_are_trained_on_and_scored(make_qa_args, tmp_path):
+    asked = [(f"누가 {i}번째로 만들었나?", [placed(PASSAGE, "세종")] if i % 2 else None) for i in range(6)]
+    file = str(write_json(tmp_path / "own.json", squad([(PASSAGE, asked)])))
+    args = make_qa_args(
+        downstream_corpus_name="korquad-v1",
+        train_file=file,
+        validation_file=file,
+        test_file=file,
+        feature_cache_dir=str(tmp_path / "cache"),
+        monitor="max val_f1",
+        epochs=2,
+    )
+    pipeline.train("qa", args)
+    (best,) = (tmp_path / args.downstream_model_dir).glob("epoch=*.ckpt")
+    measured = read_description(best)["metrics"]
+    found = pipeline.evaluate(args.downstream_model_dir).metrics()
+    assert (found["examples"], found["unanswerable"]) == (6, 3)
+    assert found["exact_match"] == pytest.approx(measured["val_em"], abs=1e-3)
+    assert found["f1"] == pytest.approx(measured["val_f1"], abs=1e-3)
+    again = nlpbook.compare(args.downstream_model_dir, args.downstream_model_dir).metrics()
+    assert again["scores"]["f1"]["difference"] == 0
+
+
 # the model folder
 
 
@@ -221,7 +267,8 @@ def test_page_command_and_predictor_give_the_same_answer(trained, monkeypatch, c
 def test_evaluation_writes_the_card(trained):
     report = pipeline.evaluate(trained)
     written = json.loads((trained / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
-    assert written["examples"] == 48
+    assert written["examples"] == len(builtin_examples("test"))
+    assert written["unanswerable"] == sum(not example.answer_text for example in builtin_examples("test"))
     assert written["exact_match"] == report.metrics()["exact_match"]
     assert (trained / "evaluation" / "predictions.tsv").is_file()
 

@@ -21,6 +21,7 @@ __getattr__ = old_names.names_of("qa.corpus")
 KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
 QUESTION_COLUMNS = (("question", "질문"), ("context", "지문"), ("answer", "답"))  # the names that each may have
 SHOWN_IDS = 10
+SHOWN_NONE = "(답 없음)"  # stands for an empty answer where people read it
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ class QuestionRow:
     question: str
     id: str  # the file's name for it, or its place in the file
     answers: tuple[tuple[str, int | None], ...]  # each with the character at which the file says it begins, or None
+    impossible: bool = False  # the file says that the passage does not answer it
 
 
 def read_squad(path: Path) -> Iterator[QuestionRow]:
-    """Yield the questions of SQuAD-shaped JSON, as KorQuAD 1.0 is: `{"data": [{"title", "paragraphs": [...]}]}`.
+    """Yield the questions of SQuAD-shaped JSON, such as KorQuAD 1.0: `{"data": [{"title", "paragraphs": [...]}]}`.
 
     Offsets count characters of the text as it stands in the file; where that is not NFC, they move along with the text.
 
@@ -64,8 +66,8 @@ def read_squad(path: Path) -> Iterator[QuestionRow]:
                     text = unicodedata.normalize("NFC", need(f"{here}.answers[{number}]", answer, "text", str))
                     start = need(f"{here}.answers[{number}]", answer, "answer_start", int)
                     answers.append((text, start if context.startswith(text, start) else bisect_left(places, start)))
-                name = str(question.get("id", here))
-                yield QuestionRow(str(title), context, asked, name, tuple(dict.fromkeys(answers)))
+                name, impossible = question.get("id", question.get("guid", here)), question.get("is_impossible") is True
+                yield QuestionRow(str(title), context, asked, str(name), tuple(dict.fromkeys(answers)), impossible)
 
 
 def _load_json(path: Path) -> Any:
@@ -90,7 +92,7 @@ def read_question_table(path: Path) -> Iterator[QuestionRow]:
 
 @dataclass
 class QAExample:
-    """A question about a passage.
+    """A question about a passage; `answer_text` is empty where the passage does not answer it.
 
     Raises:
         CorpusFormatError: The answer does not stand in the passage, or not at its place and at several others.
@@ -143,7 +145,7 @@ class QACorpus(Corpus[QAExample]):
         self.reported: set[Path] = set()  # a file is read again to score answers; what was mended is said once
 
     def read(self, path: Path) -> Iterator[QAExample]:
-        """Yield the questions of one file whose answer stands in the passage.
+        """Yield the questions of one file whose answer stands in the passage, or that it marks `is_impossible`.
 
         An answer that is not at its place is moved if it stands in the passage exactly once; otherwise the question is
         skipped. Both are counted in the log, once for each file. See `read_squad` and `read_question_table`.
@@ -151,6 +153,9 @@ class QACorpus(Corpus[QAExample]):
         mended: list[str] = []
         skipped: list[str] = []
         for row in read_squad(path) if path.suffix == ".json" else read_question_table(path):
+            if row.impossible:
+                yield QAExample(row.question, row.context, "", id=row.id, article=row.article)
+                continue
             placed = [(text, _place_answer(row.context, text, start)) for text, start in row.answers]
             right = [(text, place) for text, place in placed if place is not None]
             if not right:

@@ -14,10 +14,11 @@ from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
-from ratsnlp.nlpbook.qa.corpus import QAExample
+from ratsnlp.nlpbook.qa.corpus import SHOWN_NONE, QAExample
 from ratsnlp.nlpbook.qa.windows import PairLayout, Window, WindowCutter
 
 NO_ANSWER = 0  # the position, that of [CLS], which says that a window holds no answer
+ROW_VALUES = ("example", "group", "passage_start", "start_positions", "end_positions", "impossible")
 
 
 @dataclass
@@ -32,7 +33,7 @@ class QAFeatures(Features):
 class QADataset(FeatureDataset[QAExample, QAFeatures]):
     """Windows over passages, as features. See `FeatureDataset` for the arguments.
 
-    Of `mode="train"`, only a share of the windows without an answer is used (`negative_window_ratio`); of others, all.
+    Of `mode="train"`, only a share of the windows beside the answer is used (`negative_window_ratio`); of others, all.
     """
 
     example_class = QAExample
@@ -49,8 +50,9 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
             self.selected = self._choose_windows()
 
     def identity(self) -> list[str]:
-        """Return the settings, next to tokenizer and corpus file, that decide the numbers."""
-        return [str(n) for n in (self.args.max_seq_length, self.args.doc_stride, self.args.max_query_length)]
+        """Return the settings, next to tokenizer and corpus file, that decide the numbers, and what is stored."""
+        args = self.args
+        return [*map(str, (args.max_seq_length, args.doc_stride, args.max_query_length)), *ROW_VALUES]
 
     def get_labels(self) -> list[str]:
         """Return no labels: an answer is a place in the passage."""
@@ -66,17 +68,16 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
             passage = texts[example.context_text]
             answer = passage.tokens_over(example.start_position_character, example.end_position_character)
             for window in self.cutter.cut(texts[example.question_text], passage):
-                place = window.place_of(*answer) if answer else None
+                place = (window.place_of(*answer) if answer else None) or (NO_ANSWER, NO_ANSWER)
                 windows.append(window)
-                rows.append((number, group, window.passage_start, *(place or (NO_ANSWER, NO_ANSWER))))
-        names = ("example", "group", "passage_start", "start_positions", "end_positions")
-        columns = np.array(rows, np.int32).reshape(-1, len(names)).T
+                rows.append((number, group, window.passage_start, *place, not example.answer_text))
+        columns = np.array(rows, np.int32).reshape(-1, len(ROW_VALUES)).T
         tokens = {
             "input_ids": np.concatenate([window.ids for window in windows]),
             "characters": np.concatenate([window.characters for window in windows]),
         }
         lengths = np.array([len(window.ids) for window in windows], np.int64)
-        return Chunk(lengths, tokens, dict(zip(names, columns, strict=True)))
+        return Chunk(lengths, tokens, dict(zip(ROW_VALUES, columns, strict=True)))
 
     def read_row(self, row: int) -> QAFeatures:
         """Return a stored window as features."""
@@ -86,15 +87,15 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         return QAFeatures(**self.shared_fields(row, passage), start_positions=start, end_positions=end, window=window)
 
     def _choose_windows(self) -> Tensor:
-        """Return the stored windows to train on: all that hold an answer, and a seeded share of the others."""
-        holds = self.store.rows["start_positions"] != NO_ANSWER  # (N,)
+        """Return the stored windows to train on: all with an answer or of a question without, a share of the others."""
+        holds = (self.store.rows["start_positions"] != NO_ANSWER) | (self.store.rows["impossible"] != 0)  # (N,)
         others = torch.nonzero(~holds).flatten()
         wanted = round(self.args.negative_window_ratio * int(holds.sum()))
         generator = torch.Generator().manual_seed(self.args.seed or 0)
         holds[others[torch.randperm(len(others), generator=generator)[:wanted]]] = True
-        said = "%s: %d questions in %d windows; training uses all %d windows with an answer and %d of %d without"
+        said = "%s: %d questions in %d windows; training uses all %d that hold the answer or whose question has none"
         counts = len(self.store), len(self.store) - len(others), min(wanted, len(others)), len(others)
-        logger.info(said, self.mode, self.example_count, *counts)
+        logger.info(f"{said}, and %d of %d others", self.mode, self.example_count, *counts)
         return torch.nonzero(holds).flatten()
 
     def first_row(self, example: int) -> int:
@@ -110,7 +111,7 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         return {
             "question & context": f"{example.question_text} + {example.context_text}",
             "tokens": " ".join(tokens),
-            "answer": f"{example.answer_text} ({' '.join(answer)})",
+            "answer": f"{example.answer_text or SHOWN_NONE} ({' '.join(answer)})",
             "features": str(features),
         }
 

@@ -8,7 +8,7 @@ import numpy as np
 from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.display import ShownPicture
 from ratsnlp.nlpbook.figures import drawable, new_figure, with_hangul
-from ratsnlp.nlpbook.qa.corpus import QAExample
+from ratsnlp.nlpbook.qa.corpus import SHOWN_NONE, QAExample
 from ratsnlp.nlpbook.qa.windows import OUTSIDE
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ def draw_windows(windows: Sequence[tuple[int, int]], answer: tuple[int, int]) ->
     """
     figure, (axes,) = new_figure(8, 1.4 + 0.28 * len(windows))
     for number, (start, end) in enumerate(windows):
-        holds = start <= answer[0] and answer[1] <= end
+        holds = start <= answer[0] < answer[1] <= end
         axes.barh(number, end - start, left=start, height=0.7, color="tab:blue" if holds else "lightsteelblue")
-    axes.axvspan(*answer, color="tab:red", alpha=0.6, label="answer")
+    axes.axvspan(*answer, color="tab:red", alpha=0.6, label="answer" if answer[0] < answer[1] else SHOWN_NONE)
     axes.set_yticks(range(len(windows)))
     axes.set_ylim(len(windows) - 0.4, -0.6)
     axes.set(xlabel="characters of the passage", ylabel="window", title="dark: windows that hold the answer")
@@ -64,8 +64,8 @@ def show_windows(reader: "QADataset | QAPredictor", example: QAExample) -> Shown
     inside = [window.characters[window.characters[:, 0] != OUTSIDE] for window in windows]
     stretches = [(int(held[0, 0]), int(held[-1, 1])) if len(held) else (0, 0) for held in inside]
     start, end = example.start_position_character, example.end_position_character
-    lines = [f"answer: characters {start} to {end} of {len(example.context_text)}"]
+    lines = [f"answer: {f'characters {start} to {end} of {len(example.context_text)}' if end else SHOWN_NONE}"]
     for number, (window, (first, last)) in enumerate(zip(windows, stretches, strict=True)):
-        holds = "  <- holds the answer" if first <= start and end <= last else ""
+        holds = "  <- holds the answer" if first <= start < end <= last else ""
         lines.append(f"window {number}: {len(window.ids)} tokens, characters {first} to {last}{holds}")
     return ShownPicture("\n".join(lines), draw_windows(stretches, (start, end)))

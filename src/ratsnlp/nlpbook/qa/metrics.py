@@ -23,8 +23,10 @@ def korquad_exact_match(prediction: str, answers: Sequence[str]) -> float:
 def korquad_f1(prediction: str, answers: Sequence[str]) -> float:
     """Return the character F1, in 0..1, of the prediction with the answer nearest to it, as KorQuAD 1.0 scores it.
 
-    Characters count without spaces and without their order. See `korquad_exact_match`.
+    Characters count without spaces and without their order; no answer, as in SQuAD 2.0. See `korquad_exact_match`.
     """
+    if not any(_required(answers)):
+        return korquad_exact_match(prediction, answers)
     given = Counter(_normalize(prediction).replace(" ", ""))
     return max(_overlap(given, Counter(_normalize(answer).replace(" ", ""))) for answer in _required(answers))
 

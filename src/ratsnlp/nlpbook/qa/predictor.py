@@ -41,6 +41,11 @@ class Reading:
     spans: list[Span]  # as the model's tokens end, josa included, best first; a span occurs once
     nothing_ahead: float  # log odds by which [CLS], "no answer here", beats the best span; of all windows, the least
 
+    def best(self, threshold: float) -> Span:
+        """Return the best span; an empty one, as likely as [CLS], where that is ahead by more than `threshold`."""
+        best = self.spans[0] if self.spans else Span(0, 0, -math.inf)
+        return Span(0, 0, best.score + self.nothing_ahead) if threshold < self.nothing_ahead < math.inf else best
+
 
 class QAPredictor(Predictor):
     """Answer questions about passages of any length.
@@ -147,9 +152,10 @@ class QAPredictor(Predictor):
         return search_spans(outputs.start_logits, outputs.end_logits, mask, inside, self.max_answer_length, count)
 
     def evaluate(self, examples: Sequence[QAExample], progress: bool = True) -> QAReport:
-        """Return the report on answered questions. The best span counts, even where "no answer" beats it."""
+        """Return the report. The best span counts even where "no answer" beats it, unless some have no answer."""
         readings = self.read([(e.question_text, e.context_text) for e in examples], count=1, progress=progress)
-        best = [reading.spans[0] if reading.spans else Span(0, 0, -math.inf) for reading in readings]
+        threshold = math.inf if all(e.answer_text for e in examples) else self.no_answer_threshold
+        best = [reading.best(threshold) for reading in readings]
         pairs = list(zip(examples, best, strict=True))
         ends = [cut_josa(e.context_text, span.start, span.end, e.question_text) for e, span in pairs]
         return QAReport(

@@ -10,6 +10,7 @@ import numpy as np
 from ratsnlp.nlpbook.evaluation.blocks import Block, Line
 from ratsnlp.nlpbook.evaluation.report import IN_FILE, Report, calibration_block, mistakes_block, surest
 from ratsnlp.nlpbook.evaluation.statistics import Score, bin_confidences, expected_calibration_error
+from ratsnlp.nlpbook.qa.corpus import SHOWN_NONE
 from ratsnlp.nlpbook.qa.metrics import korquad_exact_match, korquad_f1
 
 
@@ -20,11 +21,11 @@ class QAReport(Report):
     ids: Sequence[str]  # the corpus's names of the questions
     questions: Sequence[str]
     groups: Sequence[str]  # what each is about; those of one group are not independent: intervals draw whole groups
-    answers: Sequence[Sequence[str]]  # those that count as right
+    answers: Sequence[Sequence[str]]  # those that count as right; the empty one alone where there is none
     uncut: Sequence[str]  # the predicted answers as the model's tokens end
     cut: Sequence[str]  # the same without the josa at their ends
     probabilities: Sequence[float]
-    unanswered: Sequence[bool]  # whether "no answer" was ahead of the prediction, which is scored all the same
+    unanswered: Sequence[bool]  # whether "no answer" was ahead; predictions are empty there if some have no answer
     josa_cut: bool  # whether the predictor's answers are the cut ones
     lengths: Sequence[int] = ()  # characters of each question's passage; empty where that is not known
 
@@ -72,17 +73,33 @@ class QAReport(Report):
         ):
             shown = f"EM {means[f'exact_match_{how}_josa_cut']:.2f}, F1 {means[f'f1_{how}_josa_cut']:.2f}"
             lines.append(Line(name, shown, "<- as answered" if cut == self.josa_cut else "", f"{korean}: {shown}"))
-        ahead = sum(self.unanswered)
-        korean = f'"답 없음"이 앞선 질문 (no answer ahead): {ahead:,}개'
-        lines.append(Line("no answer", f"{ahead:,}", "times ahead of the best span", korean))
+        line, found = self._no_answer()
+        given = ("answers", "prediction", "prediction_without_josa_cut")
+        mistakes = [row | {name: row[name] or SHOWN_NONE for name in given} for row in self.worst_mistakes(IN_FILE)]
         return [
             self.head("questions"),
             self.top(),
-            *self.context(*lines, metrics=means | {"no_answer_ahead": ahead, "josa_cut": self.josa_cut}),
+            *self.context(*lines, line, metrics=means | found | {"josa_cut": self.josa_cut}),
             calibration_block({"ece": expected_calibration_error(bins), "bins": bins}),
             self.by_length(),
-            mistakes_block(self.worst_mistakes(IN_FILE), "answers", ["question"]),
+            mistakes_block(mistakes, "answers", ["question"]),
         ]
+
+    def _no_answer(self) -> tuple[Line, dict[str, Any]]:
+        """Return how often "no answer" was ahead or, where some questions have none, how rightly; also as values."""
+        ahead = sum(self.unanswered)
+        found: dict[str, Any] = {"no_answer_ahead": ahead}
+        if all(map(any, self.answers)):
+            korean = f'"답 없음"이 앞선 질문 (no answer ahead): {ahead:,}개'
+            return Line("no answer", f"{ahead:,}", "times ahead of the best span", korean), found
+        none, empty = (np.array([not any(texts) for texts in column]) for column in (self.answers, self.uncut))
+        count, seen, others, left = (int(rows.sum()) for rows in (none, none & empty, ~none, ~none & empty))
+        f1 = float(self.scores["f1"][~none].sum() / max(1, others))
+        found |= {"unanswerable": count, "unanswerable_recognized": seen, "answerable_unanswered": left}
+        more = f"{left:,} of {others:,} others left unanswered; F1 of the others {f1:.2f}"
+        korean = f"답이 없는 질문 (no answer) {count:,}개 가운데 알아본 것 {seen:,}개 · "
+        korean += f"답이 있는 질문 {others:,}개 가운데 답하지 않은 것 {left:,}개, 그 질문들만의 F1 {f1:.2f}"
+        return Line("no answer", f"{seen:,} of {count:,} recognized", more, korean), found | {"f1_answerable": f1}
 
     def worst_mistakes(self, count: int = 10) -> list[dict[str, Any]]:
         """Return the predictions that share few characters with an answer, surest first."""

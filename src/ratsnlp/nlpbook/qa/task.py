@@ -17,7 +17,7 @@ from ratsnlp.nlpbook.training.task import Task
 
 
 class BestSpans(Metric):
-    """The best span of every window seen, collected over all processes."""
+    """The best span of every window seen, and how far "no answer" is ahead of it, collected over all processes."""
 
     windows: list[Tensor]
     scores: list[Tensor]
@@ -25,20 +25,20 @@ class BestSpans(Metric):
     def __init__(self) -> None:
         super().__init__()
         self.add_state("windows", default=[], dist_reduce_fx="cat")  # each (B, 3) int64: window, first and last token
-        self.add_state("scores", default=[], dist_reduce_fx="cat")  # each (B,) float32
+        self.add_state("scores", default=[], dist_reduce_fx="cat")  # each (B, 2) float32: of the span, of [CLS]
 
-    def update(self, windows: Tensor, starts: Tensor, ends: Tensor, scores: Tensor) -> None:
-        """Add the best spans of a batch, each argument `(B,)`."""
+    def update(self, windows: Tensor, starts: Tensor, ends: Tensor, scores: Tensor, nothing: Tensor) -> None:
+        """Add the best spans of a batch, and the scores of [CLS], each argument `(B,)`."""
         self.windows.append(torch.stack([windows, starts, ends], dim=-1))
-        self.scores.append(scores)
+        self.scores.append(torch.stack([scores, nothing], dim=-1))
 
-    def compute(self) -> list[tuple[int, int, int, float]]:
-        """Return `(window, first token, last token, score)` of all windows. A window seen twice is there twice."""
+    def compute(self) -> list[tuple[int, int, int, float, float]]:
+        """Return `(window, first token, last token, score, score of [CLS])` of all. One seen twice is there twice."""
         if not len(self.windows):
             return []
         # tensors already, where processes were joined
         rows, scores = dim_zero_cat(self.windows).tolist(), dim_zero_cat(self.scores).tolist()
-        return [(*row, score) for row, score in zip(rows, scores, strict=True)]
+        return [(*row, *both) for row, both in zip(rows, scores, strict=True)]
 
 
 class QATask(Task):
@@ -75,23 +75,27 @@ class QATask(Task):
             first, last = dataset.passage_tokens(window)
             passage[i, first : last + 1] = True
         found = search_spans(outputs.start_logits, outputs.end_logits, mask, passage, self.args.max_answer_length)
-        self.best.update(batch["window"], found.starts[:, 0], found.ends[:, 0], found.scores[:, 0])
+        self.best.update(batch["window"], found.starts[:, 0], found.ends[:, 0], found.scores[:, 0], found.nothing)
 
     def summarize(self) -> dict[str, Tensor]:
-        """Return EM and F1, in 0..100, over the questions of which windows were seen, of all processes."""
-        found: list[tuple[int, int, int, float]] = self.best.compute()
+        """Return EM and F1, in 0..100, over the questions seen, of the answers that `QAPredictor.evaluate` scores."""
+        found: list[tuple[int, int, int, float, float]] = self.best.compute()
         self.best.reset()
         if not found:
             return {}
         dataset: QADataset = self.validation_dataset()
         best: dict[int, tuple[float, int, int, int]] = {}
-        for window, first, last, score in found:
+        ahead: dict[int, float] = {}
+        for window, first, last, score, nothing in found:
             question = dataset.example_of(window)
             best[question] = max(best.get(question, (-torch.inf, 0, 0, 0)), (score, window, first, last))
+            ahead[question] = min(ahead.get(question, torch.inf), nothing - score)
+        answerable = all(dataset.example(question).answer_text for question in best)
+        threshold = torch.inf if answerable else self.args.no_answer_threshold
         scores = []  # of each question: EM and F1 of its answer with the josa cut, then without, in 0..1
         for question, (_, window, first, last) in best.items():
             example = dataset.example(question)
-            start, end = dataset.characters_of(window, first, last)
+            start, end = (0, 0) if ahead[question] > threshold else dataset.characters_of(window, first, last)
             shorter = cut_josa(example.context_text, start, end, example.question_text)
             texts = [example.context_text[start:stop] for stop in (shorter, end)]
             scores.append([f(text, example.answers) for text in texts for f in (korquad_exact_match, korquad_f1)])
