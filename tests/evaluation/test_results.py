@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from ratsnlp import nlpbook
 from ratsnlp.nlpbook import checkpoints, figures, metrics, pipeline
@@ -207,7 +207,7 @@ def test_a_missing_or_foreign_file_is_named(tmp_path):
 
 def test_weights_of_another_size_are_refused(trained):
     path = select_checkpoint(trained)
-    config = checkpoints.restore_config(checkpoints.read_description(path))
+    config = AutoConfig.for_model(**checkpoints.read_description(path)["config"])
     config.hidden_size = 32
     with pytest.raises(CheckpointError, match=r"the weights in .* do not fit a BertForSequenceClassification"):
         checkpoints.restore_model(AutoModelForSequenceClassification, path, config)

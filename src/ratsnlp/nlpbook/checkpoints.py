@@ -134,12 +134,13 @@ def load_raw(path: Path) -> dict[str, Any]:
 
 
 def read_description(path: str | Path) -> dict[str, Any]:
-    """Return what the checkpoint says about itself; empty for one that was not written by this library.
+    """Return what a checkpoint, or an exported folder, says about itself; empty where this library did not write it.
 
     Raises:
         CheckpointError: The file cannot be read.
     """
-    return dict(load_raw(Path(path)).get(KEY, {}))
+    path = Path(path)
+    return ModelFolder(path).read_note() if path.is_dir() else dict(load_raw(path).get(KEY, {}))
 
 
 def make_readable(path: Path) -> Path:
@@ -179,16 +180,18 @@ def select_checkpoint(folder: str | Path, tasks: Sequence[str] = ()) -> Path:
     Raises:
         CheckpointError: There is none to choose.
     """
-    home, ranked = ModelFolder(folder), []
-    folder, others = home.path, []
+    home, ranked, others = ModelFolder(folder), [], []
+    folder = home.path
     for path in home.checkpoints:
         try:
-            if other := _other_task(path, tasks):
-                others.append(f"{path.name} ({other})")
-            else:
-                ranked.append((_rank(path), path))
+            raw = load_raw(path)
         except CheckpointError as error:
             logger.warning("skipped: %s", error)
+            continue
+        if other := _other_task(raw.get(KEY, {}), tasks):
+            others.append(f"{path.name} ({other})")
+        else:
+            ranked.append((_rank(path, raw), path))
     if others and not ranked:
         raise CheckpointError(f"{folder} holds no model for {' or '.join(tasks)}, but for others: {', '.join(others)}")
     if not ranked and home.last.exists():
@@ -204,9 +207,8 @@ def select_checkpoint(folder: str | Path, tasks: Sequence[str] = ()) -> Path:
     return min(ranked)[1]
 
 
-def _rank(path: Path) -> tuple[float, float]:
+def _rank(path: Path, raw: Mapping[str, Any]) -> tuple[float, float]:
     """Return a key by which the better checkpoint sorts first: the monitored value, then the later epoch."""
-    raw = load_raw(path)
     described = raw.get(KEY, {})
     way, _, metric = described.get("settings", {}).get("monitor", "min val_loss").partition(" ")
     epoch = float(raw.get("epoch", 0))
@@ -216,13 +218,6 @@ def _rank(path: Path) -> tuple[float, float]:
     if value is None:
         return float("inf"), -epoch
     return (value if way == "min" else -value), -epoch
-
-
-def restore_config(description: Mapping[str, Any]) -> PretrainedConfig:
-    """Return the model's config as it was at training."""
-    values = dict(description["config"])
-    config: PretrainedConfig = AutoConfig.for_model(values.pop("model_type"), **values)
-    return config
 
 
 def restore_tokenizer(description: Mapping[str, Any]) -> PreTrainedTokenizerBase:
@@ -272,21 +267,16 @@ def find_fine_tuned(place: str | Path, tasks: Sequence[str] = ()) -> Path:
     path = Path(place).expanduser()
     if not (path.suffix == ".ckpt" or path.is_file() or ModelFolder(path).is_exported):
         return select_checkpoint(path, tasks)
-    if other := _other_task(path, tasks):
+    if other := _other_task(read_description(path), tasks):
         raise CheckpointError(f"{path} was trained for {other}, and this is for {' or '.join(tasks)}")
     return path
 
 
-def _other_task(path: Path, tasks: Sequence[str]) -> str:
+def _other_task(described: Mapping[str, Any], tasks: Sequence[str]) -> str:
     """Return the task of ours that a checkpoint was trained for, unless it is one of `tasks`, or there are none."""
-    if not tasks:
-        return ""
-    task = str(_read_note(path).get("task", ""))
-    return task if task not in tasks and task in {spec.task_name for spec in TASKS.values()} else ""
-
-
-def _read_note(path: Path) -> dict[str, Any]:
-    return ModelFolder(path).read_note() if path.is_dir() else read_description(path)
+    task = str(described.get("task", ""))
+    ours = {spec.task_name for spec in TASKS.values()} if tasks else set()
+    return task if task in ours.difference(tasks) else ""
 
 
 def describe_fine_tuned(path: Path) -> dict[str, Any]:
@@ -295,7 +285,7 @@ def describe_fine_tuned(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: It cannot be read, or says nothing.
     """
-    described = _read_note(path)
+    described = read_description(path)
     if not described:
         raise CheckpointError(
             f"{path} does not say what it is: no task, labels or config in it. Build the model by hand."
@@ -319,7 +309,7 @@ def restore(
         ModelLoadError: An exported folder lacks a file, or one is damaged.
     """
     if not path.is_dir():
-        model = restore_model(model_class, path, restore_config(described))
+        model = restore_model(model_class, path, AutoConfig.for_model(**described["config"]))
         return model, tokenizer or restore_tokenizer(described)
     try:
         model = load_pretrained(model_class.from_pretrained, str(path), dtype=torch.float32)

@@ -11,13 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratsnlp import __version__
 from ratsnlp.nlpbook.builtin import BUILTIN, BUILTIN_MODEL
-from ratsnlp.nlpbook.checkpoints import find_fine_tuned
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
 from ratsnlp.nlpbook.inference.golden_answers import choose_golden, find_change
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder, held_in, read_json, write_json
 from ratsnlp.nlpbook.models import name_head, shown_labels
-from ratsnlp.nlpbook.pipeline import describe_folder
+from ratsnlp.nlpbook.pipeline import find_model
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TaskSpec
 
@@ -43,8 +42,7 @@ def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path
     """
     out = Path(out).expanduser()
     _refuse_occupied(out, overwrite)
-    spec, described = describe_folder(folder)
-    checkpoint = find_fine_tuned(folder)
+    spec, checkpoint, described = find_model(folder)
     predictor = spec.load("predictor").restore(checkpoint)
     note = {name: value for name, value in described.items() if name not in OWN_FILES}
     note |= {"ratsnlp": __version__, "golden": choose_golden(predictor)}

@@ -4,7 +4,8 @@ Specs hold names of parts, not the parts: listing tasks imports no model code. A
 `spec.py` in it, and one entry in `TASKS`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import Any
@@ -135,28 +136,12 @@ class TaskSpec:
         return page
 
 
-class Tasks(Mapping[str, TaskSpec]):
-    """Specs by name, imported when they are looked up.
-
-    Args:
-        places: For each name, `module:name` of its spec.
-    """
-
-    def __init__(self, places: Mapping[str, str]):
-        self.places = dict(places)
+class Tasks(UserDict[str, Any]):
+    """Specs by name, imported when they are looked up: what is given is `module:name` of each."""
 
     def __getitem__(self, name: str) -> TaskSpec:
-        """Return the spec of a task."""
-        spec: TaskSpec = resolve_name(self.places[name])
+        spec: TaskSpec = resolve_name(self.data[name])
         return spec
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the names."""
-        return iter(self.places)
-
-    def __len__(self) -> int:
-        """Return how many tasks there are."""
-        return len(self.places)
 
 
 def tasks_of(part: str, owner: type) -> tuple[str, ...]:
