@@ -24,7 +24,7 @@ from typing import Any
 
 from ratsnlp import __version__
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, EvaluationError
-from ratsnlp.nlpbook.settings import Arguments, settings_of
+from ratsnlp.nlpbook.settings import Arguments, names_where, settings_of
 
 LAST = "last.ckpt"
 PARTIAL = ".partial"
@@ -60,9 +60,13 @@ class ModelFolder:
         """Whether this is an exported model. Where a training has left checkpoints, they are what it holds."""
         return self.note.is_file() and not any(self.path.glob("*.ckpt"))
 
+    @property
+    def _left_by_training(self) -> list[Path]:
+        return [*self.path.glob("*.ckpt"), self.training, self.curves, self.table, self.held_out, self.label_map]
+
     def clear(self) -> None:
         """Remove what an earlier training left, and nothing else."""
-        for path in [*self.path.glob("*.ckpt"), self.training, self.curves, self.table, self.held_out, self.label_map]:
+        for path in self._left_by_training:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.logs, ignore_errors=True)
 
@@ -124,8 +128,7 @@ class ModelFolder:
         number = 1 + len(list(self.path.glob("earlier-*")))
         place = self.path / f"earlier-{number}"
         place.mkdir()
-        named = [self.training, self.curves, self.table, self.held_out, self.label_map, self.logs, self.evaluation]
-        for path in [*self.path.glob("*.ckpt"), *named]:
+        for path in [*self._left_by_training, self.logs, self.evaluation]:
             if path.exists():
                 path.rename(place / path.name)
         return place
@@ -239,22 +242,20 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def held_in(folder: Path) -> str:
-    """Return what a folder holds, in words for an error message."""
+def held_in(folder: Path, called: str = "") -> str:
+    """Return what a folder holds, in words for an error message that calls it by its path, or as it is `called`."""
     if not folder.is_dir():
-        return f"the folder {folder} does not exist"
-    return f"in {folder}: {', '.join(sorted(path.name for path in folder.iterdir())[:10]) or 'nothing'}"
+        return f"{called or f'the folder {folder}'} does not exist"
+    return f"in {called or folder}: {', '.join(sorted(path.name for path in folder.iterdir())[:10]) or 'nothing'}"
 
 
 def _file_digests(args: Arguments) -> dict[str, str]:
-    named = {name: getattr(args, name) for name, setting in settings_of(type(args)).items() if setting.trait("file")}
-    paths = {name: Path(value).expanduser() for name, value in named.items() if value}
+    paths = {name: Path(getattr(args, name) or "").expanduser() for name in names_where(type(args), file=True)}
     return {name: file_digest(path) for name, path in paths.items() if path.is_file()}
 
 
 def _same_place(one: Any, other: Any) -> bool:
     """Return whether two settings name the same file or folder: a pretrained model may lie in one."""
-    if not (isinstance(one, str) and isinstance(other, str)):
-        return False
-    paths = Path(one).expanduser(), Path(other).expanduser()
-    return all(path.exists() for path in paths) and paths[0].samefile(paths[1])
+    with contextlib.suppress(OSError, TypeError, ValueError):  # not there, no text, no path
+        return Path(one).expanduser().samefile(Path(other).expanduser())
+    return False

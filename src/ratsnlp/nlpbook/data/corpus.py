@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, builtin_corpus
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError, CorpusMissingError
+from ratsnlp.nlpbook.model_folder import held_in
 
 HELD_OUT_AT_MOST = 5000
 """More held-out rows than these make a score hardly surer."""
@@ -59,7 +60,7 @@ Files = str | Path | tuple[str | Path, ...]
 
 READING = ("get_examples", "iterate_examples", "read")
 """The methods by which a corpus gives examples, of which a subclass may override any."""
-FILES = ("paths", "path", "find")
+FILES = ("paths", "path")
 
 
 class Corpus(Generic[ExampleT]):
@@ -113,28 +114,18 @@ class Corpus(Generic[ExampleT]):
 
         Raises:
             ArgumentError: The corpus has no such split.
-            CorpusMissingError: A file is not there.
+            CorpusMissingError: A file is not there; the message names what its folder holds.
         """
         if mode not in self.files:
             raise ArgumentError(f"{type(self).__name__} has no split {mode!r}; it has {', '.join(sorted(self.files))}")
         named = self.files[mode]
         names = named if isinstance(named, tuple) else (named,)
         advice = self.where_to_get if named == type(self).files.get(mode) else self.where_to_look
-        return [self.find(Path(data_root_path) / Path(name).expanduser(), advice) for name in names]
-
-    def find(self, path: Path, advice: str) -> Path:
-        """Return `path` if the file is there.
-
-        Raises:
-            CorpusMissingError: It is not; the message names what the folder holds.
-        """
-        if not path.is_file():
-            held = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else None
-            there = (
-                "that folder does not exist" if held is None else f"in that folder: {', '.join(held[:10]) or 'nothing'}"
-            )
-            raise CorpusMissingError(f"{path} is missing ({there}). {advice}")
-        return path
+        found = [Path(data_root_path) / Path(name).expanduser() for name in names]
+        for path in found:
+            if not path.is_file():
+                raise CorpusMissingError(f"{path} is missing ({held_in(path.parent, 'that folder')}). {advice}")
+        return found
 
     def examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
         """Yield the examples of a split, by the method that decides which they are: all of the library reads by this.
@@ -244,17 +235,12 @@ def read_lines(path: Path) -> Iterator[str]:
             yield unicodedata.normalize("NFC", text)
 
 
-def read_json_list(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield `(line, item)` of a UTF-8 file that holds one JSON list; `line` is where the item begins.
+def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    """Yield `(line, item)` of the JSON list that a file's text is; `line` is where the item begins.
 
     Raises:
-        CorpusFormatError: The file holds something else, or breaks off; names the file and the line.
+        CorpusFormatError: The text is something else, or breaks off; names the file and the line.
     """
-    return parse_json_list(path, "".join(read_lines(path)))
-
-
-def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    """Yield `(line, item)` of the JSON list that a file's text is. See `read_json_list`."""
     decode = json.JSONDecoder().raw_decode
     place, line, counted = _skip_between(text, 0), 1, 0
     if not text.startswith("[", place):

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
-from ratsnlp.nlpbook.data.corpus import Corpus, read_json_list, read_lines
+from ratsnlp.nlpbook.data.corpus import Corpus, parse_json_list, read_lines
 from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.tables.reading import LOOKED_AT, Table, read_table
 from ratsnlp.nlpbook.texts import shorten
@@ -30,7 +30,7 @@ def _read_klue_nli(path: Path) -> Iterator[Pair]:
 
     Source: https://github.com/KLUE-benchmark/KLUE (24,998 training and 3,000 development pairs, CC BY-SA 4.0).
     """
-    for line, row in read_json_list(path):
+    for line, row in parse_json_list(path, "".join(read_lines(path))):
         values = [row.get(key) if isinstance(row, dict) else None for key in KLUE_NLI_KEYS]
         found = [value for value in values if isinstance(value, str)]
         if len(found) != len(KLUE_NLI_KEYS):
