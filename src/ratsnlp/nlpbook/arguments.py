@@ -16,7 +16,7 @@ Count = Annotated[int, AtLeast(1)]
 def model_dir(name: str) -> Any:
     """Declare `downstream_model_dir` with a default: the folder `name`, in Colab on Drive."""
     drive, help = f"/gdrive/My Drive/nlpbook/{name}", "folder to which checkpoints, curves and scores go"
-    return arg(drive if in_colab() else name, help, shown=f"{drive} on Colab, else {name}", local=True, effect=False)
+    return arg(drive if in_colab() else name, help, shown=f"{drive} on Colab, else {name}", local=True)
 
 
 class ModelArguments(Arguments):
@@ -51,11 +51,8 @@ class TrainArguments(ModelArguments):
         "folder that holds one folder per corpus",
         shown="/content/Korpora on Colab, else the user cache",
         local=True,
-        effect=False,
     )
-    downstream_model_dir: str | None = arg(
-        None, "folder to which checkpoints, curves and scores go", local=True, effect=False
-    )
+    downstream_model_dir: str | None = arg(None, "folder to which checkpoints, curves and scores go", local=True)
     max_seq_length: Annotated[int, AtLeast(4)] = arg(128, "tokens per example, [CLS] and [SEP] included")
     save_top_k: Count = arg(1, "how many of the best checkpoints to keep")
     monitor: str = arg(
@@ -63,19 +60,17 @@ class TrainArguments(ModelArguments):
         "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1', or 'max epoch': the last",
     )
     seed: Annotated[int, Range(0, 2**32 - 1)] | None = arg(None, "same seed, same run")
-    overwrite_cache: bool = arg(
-        False, "make the features again even where a fitting file exists", local=True, effect=False
-    )
-    force_download: bool = arg(False, "fetch the corpus even where it is already in place", local=True, effect=False)
+    overwrite_cache: bool = arg(False, "make the features again even where a fitting file exists", local=True)
+    force_download: bool = arg(False, "fetch the corpus even where it is already in place", local=True)
     test_mode: bool = arg(False, "rehearse: a few batches of one epoch, everything saved as in a full run")
     learning_rate: Annotated[float, Range(0, open_low=True)] = arg(5e-5, "highest learning rate of the schedule")
     epochs: Count = arg(3, "passes over the training data")
     batch_size: Count = arg(32, "examples per step and device")
     cpu_workers: Annotated[int, AtLeast(0)] = arg(
-        0, "loader processes; 0 reads in the main one: features are memory-mapped", local=True, effect=False
+        0, "loader processes; 0 reads in the main one: features are memory-mapped", local=True
     )
     fp16: bool = arg(False, "half precision: float16 on a GPU, bfloat16 on a TPU or CPU")
-    tpu_cores: Annotated[int, AtLeast(0)] = arg(0, "TPU cores to use where there is a TPU", local=True)
+    tpu_cores: Annotated[int, AtLeast(0)] = arg(0, "TPU cores to use where there is a TPU", local=True, effect=True)
 
     scheduler: Literal["exponential", "linear", "cosine", "constant"] = arg(
         "exponential", "learning rate over time; exponential: x 0.9 after each epoch"
@@ -121,7 +116,6 @@ class TrainArguments(ModelArguments):
         None,
         "folder for feature files; default: beside the corpus where writable, else the user cache",
         local=True,
-        effect=False,
     )
     text_column: str | None = arg(
         None, "own table: its column of texts; default: told by its name or contents, or asked", column=True
@@ -133,11 +127,6 @@ class TrainArguments(ModelArguments):
     )
 
     def __post_init__(self) -> None:
-        """Check the settings and find the model.
-
-        Raises:
-            ArgumentError: One or more settings cannot be used; the message lists all of them.
-        """
         if self.downstream_model_dir == "":
             self.raise_for(["downstream_model_dir is empty; '.' is the folder in which Python runs"])
         super().__post_init__()

@@ -41,14 +41,12 @@ class Range:
         return above and (self.high is None or (number < self.high if self.open_high else number <= self.high))
 
     def __str__(self) -> str:
-        """Return the range as a reader would write it: `>= 1`, `> 0 and <= 1`."""
         below = "" if self.high is None else f" and {'<' if self.open_high else '<='} {self.high}"
         return f"{'>' if self.open_low else '>='} {self.low}{below}"
 
 
-def AtLeast(low: float) -> Range:  # noqa: N802
-    """Return the range of numbers `>= low`."""
-    return Range(low)
+AtLeast = Range
+"""The range of numbers `>= low`: how a range without an upper end is written."""
 
 
 def arg(
@@ -57,7 +55,7 @@ def arg(
     *,
     shown: str | None = None,
     local: bool = False,
-    effect: bool = True,
+    effect: bool | None = None,
     file: bool = False,
     column: bool = False,
     answering: bool = False,
@@ -69,11 +67,13 @@ def arg(
         help: One line of help.
         shown: How to show a default that differs between machines.
         local: It belongs to one machine, not to the model: model cards leave it out.
-        effect: Whether it changes what a training results in; others may differ when one is resumed.
+        effect: Whether it changes what a training results in, by default unless `local`; others may differ when one is
+            resumed.
         file: It names a file of the user's. The same content under another path is the same file.
         column: It names a column of an own table, or how the table's rows are read.
         answering: It also shapes the answers of the trained model, so predictors and deploy settings take it over.
     """
+    effect = not local if effect is None else effect
     traits = {"local": local, "effect": effect, "file": file, "column": column, "answering": answering}
     return field(default=default, metadata={"help": help, "shown": shown, **traits})
 
@@ -160,7 +160,7 @@ def settings_of(arguments_class: Any) -> dict[str, Setting]:
 
 @dataclass(kw_only=True)
 class Arguments:
-    """Base of all settings: checked as a whole when made, so that one error names everything that is wrong."""
+    """Base of all settings. They are checked as a whole when made: one `ArgumentError` names all that is wrong."""
 
     def __new__(cls, *_: Any, **named: Any) -> Self:
         """Say what became of a setting that is gone, where Python would say that it expects none of that name.
@@ -172,11 +172,6 @@ class Arguments:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        """Check every setting.
-
-        Raises:
-            ArgumentError: One or more settings cannot be used; the message lists all of them.
-        """
         wrong = []
         for name, setting in settings_of(type(self)).items():
             value = setting.parse(plain(getattr(self, name)))

@@ -32,10 +32,8 @@ class QATrainArguments(TrainArguments):
 
     doc_stride: Count = arg(64, STRIDE_HELP, answering=True)
     max_query_length: Count = arg(32, "tokens of the question; the rest is left out", answering=True)
-    threads: Count = arg(4, "accepted and unused: the tokenizer uses all cores by itself", local=True, effect=False)
-    tqdm_enabled: bool = arg(
-        True, "accepted and unused: there is one bar, and it takes no time", local=True, effect=False
-    )
+    threads: Count = arg(4, "accepted and unused: the tokenizer uses all cores by itself", local=True)
+    tqdm_enabled: bool = arg(True, "accepted and unused: there is one bar, and it takes no time", local=True)
 
     negative_window_ratio: Annotated[float, AtLeast(0)] = arg(
         0.5, "windows without the answer to train on, for each window with it; drawn with the seed"
