@@ -149,13 +149,11 @@ class LengthGroupedSampler(DistributedSampler[int]):
         self.lengths, self.batch_size, self.shuffle, self.seed, self.epoch = lengths, batch_size, shuffle, seed, 0
 
     def __len__(self) -> int:
-        """Return how many rows this process draws."""
         rank, processes = process_rank()
         rows = len(self.lengths)
         return -(-rows // processes) if self.shuffle else len(range(rank, rows, processes))
 
     def __iter__(self) -> Iterator[int]:
-        """Yield this process's row numbers in order."""
         rank, processes = process_rank()
         order = self.training_order(processes) if self.shuffle else self.lengths.argsort(descending=True, stable=True)
         return iter(order[rank::processes].tolist())

@@ -167,10 +167,9 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
             content = "".join(map(file_digest, self.sources)).encode()
         else:
             content = "\n".join(map(repr, self.examples())).encode()
-        kind = type(self.corpus).__name__
         parts = [type(self).__name__, self.corpus.identity, *self.identity()]
         code = fingerprint(tokenizer_identity(self.tokenizer), content, *parts)
-        corpus, task = self.args.downstream_corpus_name or kind, self.args.downstream_task_name
+        corpus, task = self.args.downstream_corpus_name or type(self.corpus).__name__, self.args.downstream_task_name
         name = f"cached_{self.mode}_{type(self.tokenizer).__name__}_{self.args.max_seq_length}_{corpus}_{task}_{code}"
         return f"{name.replace('/', '-')}.safetensors"
 
@@ -246,7 +245,6 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         return [self[row] for row in range(len(self))]
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.store) if self.selected is None else len(self.selected)
 
     @property
@@ -277,9 +275,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
     @property
     def example_numbers(self) -> Tensor:
         """The number of each row's example, `(N,)`."""
-        if "example" in self.store.rows:
-            return self.row_values("example")
-        return torch.arange(len(self)) if self.selected is None else self.selected
+        return self.row_values("example")
 
     @property
     def example_count(self) -> int:
@@ -288,7 +284,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 
     def example_of(self, row: int) -> int:
         """Return the number of the example of a stored row."""
-        return int(self.store.rows["example"][row]) if "example" in self.store.rows else row
+        return int(self.store.rows["example"][row])
 
     def example(self, number: int) -> ExampleT:
         """Return an example by its number. The corpus is read again, once, when the first one is asked for."""
@@ -298,8 +294,6 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 
     def first_row(self, example: int) -> int:
         """Return the stored row that stands for an example, given by its number, in the log."""
-        if "example" not in self.store.rows:
-            return example
         return int(torch.nonzero(self.store.rows["example"] == example)[0])
 
     def split_after(self, count: int) -> tuple[Self, Self]:
@@ -316,16 +310,13 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         """
         numbers = self.example_numbers
         if "label" in self.store.rows:
-            _, held_rows = hold_out(self.row_values("label"), count, seed)
-            held = torch.zeros(len(self), dtype=torch.bool)
-            held[held_rows] = True
+            held = hold_out(self.row_values("label"), count, seed)
         else:
             groups = self.row_values("group") if "group" in self.store.rows else numbers
             groups = groups if len(torch.unique(groups)) > 1 else numbers
             held = _hold_out_groups(groups, numbers, count, seed)
         chosen = torch.unique(numbers[held])
-        stored = self.store.rows.get("example", torch.arange(len(self.store)))
-        others = self._stored(torch.nonzero(torch.isin(stored, chosen)).flatten())
+        others = self._stored(torch.nonzero(torch.isin(self.store.rows["example"], chosen)).flatten())
         others.scored = True
         return self.select(torch.nonzero(~held).flatten()), others
 
@@ -339,31 +330,21 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         return labels
 
 
-def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Split rows into `(kept, held out)`, each label with its share in both, each in file order.
+def hold_out(labels: Tensor, count: int, seed: int) -> Tensor:
+    """Return which of the rows with these labels, `(N,)`, to hold out, `(N,)` bool: of each label its share.
 
-    Args:
-        labels: The label of every row, `(N,)`.
-        count: How many rows to hold out, about: no label gives its last row.
-        seed: Same seed, same split, in every process.
+    These are about `count` rows: no label gives its last one. Same seed, same rows, in every process.
     """
     generator = torch.Generator().manual_seed(seed)
     held = torch.zeros(len(labels), dtype=torch.bool)
     groups = [torch.nonzero(labels == label).flatten() for label in sorted(set(labels.tolist()))]
     for rows, share in zip(groups, share_out(list(map(len, groups)), count), strict=True):
         held[rows[torch.randperm(len(rows), generator=generator)[:share]]] = True
-    return torch.nonzero(~held).flatten(), torch.nonzero(held).flatten()
+    return held
 
 
 def _hold_out_groups(groups: Tensor, examples: Tensor, count: int, seed: int) -> Tensor:
-    """Return which rows to hold out, `(N,)` bool: whole groups in random order until they hold `count` examples.
-
-    Args:
-        groups: The group of every row, `(N,)`. One of them always stays.
-        examples: The example of every row, `(N,)`.
-        count: How many examples to hold out, at least, as far as there are groups.
-        seed: Same seed, same split, in every process.
-    """
+    """Return which rows to hold out: whole groups, but for the last one, until they hold `count` examples."""
     held = torch.zeros(len(groups), dtype=torch.bool)
     order = torch.unique(groups)
     for group in order[torch.randperm(len(order), generator=torch.Generator().manual_seed(seed))][:-1]:

@@ -25,7 +25,6 @@ class TokenizedText:
     characters: np.ndarray
 
     def __len__(self) -> int:
-        """Return the number of tokens."""
         return len(self.ids)
 
     def tokens_over(self, start: int, end: int) -> tuple[int, int] | None:
