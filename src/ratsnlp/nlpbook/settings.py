@@ -36,17 +36,12 @@ class Range:
     open_high: bool = False
 
     def __contains__(self, number: float) -> bool:
-        """Return whether `number` lies in the range; not-a-number never does."""
-        above = number > self.low if self.open_low else number >= self.low
+        above = number > self.low if self.open_low else number >= self.low  # not-a-number never is
         return above and (self.high is None or (number < self.high if self.open_high else number <= self.high))
 
     def __str__(self) -> str:
         below = "" if self.high is None else f" and {'<' if self.open_high else '<='} {self.high}"
         return f"{'>' if self.open_low else '>='} {self.low}{below}"
-
-
-AtLeast = Range
-"""The range of numbers `>= low`: how a range without an upper end is written."""
 
 
 def arg(
@@ -193,11 +188,7 @@ class Arguments:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str) -> Self:
-        """Make settings from `values` by name.
-
-        Raises:
-            ArgumentError: A name is unknown (the nearest known one is suggested), or a value cannot be used.
-        """
+        """Make settings from `values` by name; an ArgumentError lists unknown names, or values that cannot be used."""
         known = settings_of(cls)
         problems = []
         for name in (name for name in values if name not in known):
@@ -246,10 +237,8 @@ def build_options(arguments_class: type[Arguments]) -> list[click.Parameter]:
 def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path | None = None) -> ArgumentsT:
     """Make settings from a file, from the script's flags, or, in a notebook, from the defaults.
 
-    Args:
-        argument_class: The settings class, for example `ClassificationTrainArguments`.
-        json_file_path: A JSON or YAML file. Without one, a script's own command line is read, as by `parse_flags`; a
-            notebook's belongs to the notebook program and is never looked at.
+    `json_file_path` names a JSON or YAML file. Without one, a script's own command line is read, as by `parse_flags`; a
+    notebook's belongs to the notebook program and is never looked at.
 
     Raises:
         ArgumentError: The file, a name or a value cannot be used.
@@ -260,11 +249,7 @@ def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path 
 
 
 def parse_flags(argument_class: type[ArgumentsT], flags: Sequence[str]) -> ArgumentsT:
-    """Make settings from `[CONFIG] [--setting value ...]`; flags win over the file.
-
-    Raises:
-        ArgumentError: A flag is unknown or lacks its value, or a value cannot be used.
-    """
+    """Make settings from `[CONFIG] [--setting value ...]`, flags before the file; an ArgumentError names a bad one."""
     command = click.Command(
         Path(sys.argv[0]).name, params=[click.Argument(["config"], required=False), *build_options(argument_class)]
     )

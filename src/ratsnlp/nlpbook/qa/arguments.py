@@ -1,10 +1,10 @@
 """Settings of question answering: how passages are cut into windows, and which spans may be answers."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from ratsnlp.nlpbook.arguments import Count, DeployArguments, TrainArguments, model_dir
-from ratsnlp.nlpbook.settings import AtLeast, arg, defaults_of
+from ratsnlp.nlpbook.arguments import Count, DeployArguments, NotNegative, TrainArguments, model_dir
+from ratsnlp.nlpbook.settings import arg, defaults_of
 
 STRIDE_HELP = "tokens by which the window slides over the passage; windows overlap by what is left of their room"
 
@@ -35,7 +35,7 @@ class QATrainArguments(TrainArguments):
     threads: Count = arg(4, "accepted and unused: the tokenizer uses all cores by itself", local=True)
     tqdm_enabled: bool = arg(True, "accepted and unused: there is one bar, and it takes no time", local=True)
 
-    negative_window_ratio: Annotated[float, AtLeast(0)] = arg(
+    negative_window_ratio: NotNegative = arg(
         0.5, "windows without the answer to train on, for each window with it; drawn with the seed"
     )
     max_answer_length: Count = arg(30, "tokens of an answer", answering=True)
