@@ -32,17 +32,11 @@ SAFETENSORS_TYPES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
 
 @dataclass(frozen=True)
 class Chunk:
-    """The features of some consecutive rows.
+    """The features of some consecutive rows."""
 
-    Attributes:
-        lengths: Tokens in each row, `(N,)`.
-        tokens: Values of every token, row after row, each `(sum(lengths), ...)` int32.
-        rows: Values of every row, each `(N, ...)` int32.
-    """
-
-    lengths: np.ndarray
-    tokens: dict[str, np.ndarray]
-    rows: dict[str, np.ndarray] = field(default_factory=dict)
+    lengths: np.ndarray  # tokens in each row, `(N,)`
+    tokens: dict[str, np.ndarray]  # values of every token, row after row, each `(sum(lengths), ...)` int32
+    rows: dict[str, np.ndarray] = field(default_factory=dict)  # values of every row, each `(N, ...)` int32
 
 
 class FeatureStore:
@@ -54,8 +48,8 @@ class FeatureStore:
     def __init__(self, path: Path):
         self.path = path
         with safe_open(path, framework="pt") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-        self.offsets: Tensor = arrays.pop("offsets")  # (N+1,)
+            arrays: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+        self.offsets = arrays.pop("offsets")  # (N+1,)
         self.tokens = {name[7:]: array for name, array in arrays.items() if name.startswith("tokens.")}
         self.rows = {name[5:]: array for name, array in arrays.items() if name.startswith("rows.")}
         self.number_examples()
@@ -73,8 +67,7 @@ class FeatureStore:
     def tokens_of(self, name: str, row: int) -> Tensor:
         """Return the token values of one row, `(T, ...)`."""
         start, end = int(self.offsets[row]), int(self.offsets[row + 1])
-        values: Tensor = self.tokens[name][start:end]
-        return values
+        return self.tokens[name][start:end]
 
     @property
     def lengths(self) -> Tensor:
