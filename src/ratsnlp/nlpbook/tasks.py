@@ -15,24 +15,13 @@ from ratsnlp.nlpbook.builtin import BUILTIN
 
 @dataclass(frozen=True, kw_only=True)
 class DemoPage:
-    """What a task's page shows.
+    """What a task's page shows. An example with more or fewer values than there are fields is a `ValueError`."""
 
-    Attributes:
-        template: The page's template, which fills blocks of `base.html`.
-        fields: The texts of a request, in the order in which `inference_fn` takes them.
-        title: The page's title.
-        examples: Examples to press, each with a text for every field.
-        templates: A folder of templates outside this package in which `template` is looked for first.
-
-    Raises:
-        ValueError: An example has more or fewer values than there are fields.
-    """
-
-    template: str
-    fields: tuple[str, ...]
+    template: str  # the page's template, which fills blocks of `base.html`
+    fields: tuple[str, ...]  # the texts of a request, in the order in which `inference_fn` takes them
     title: str = "ratsnlp"
-    examples: tuple[tuple[str, ...], ...] = ()
-    templates: str = ""
+    examples: tuple[tuple[str, ...], ...] = ()  # examples to press, each with a text for every field
+    templates: str = ""  # a folder of templates outside this package in which `template` is looked for first
 
     def __post_init__(self) -> None:
         for example in self.examples:
@@ -47,75 +36,43 @@ class DemoPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What one task's demo asks and shows.
+    """What one task's demo asks and shows."""
 
-    Attributes:
-        settings: The training settings in which it differs from the common ones.
-        inputs: What the trained model is asked at the end.
-        shown: The fields of an answer to print.
-    """
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[Any, ...]
-    shown: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)  # training settings that differ from the common ones
+    inputs: tuple[Any, ...]  # what the trained model is asked at the end
+    shown: tuple[str, ...]  # the fields of an answer to print
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A simpler way to answer, which a model must beat; `ratsnlp evaluate DIR --NAME` scores it beside the model.
+    """A simpler way to answer, which a model must beat; `ratsnlp evaluate DIR --NAME` scores it beside the model."""
 
-    Attributes:
-        function: `module:name` of `(train, test, labels, label_names) -> report`, on the examples of both splits.
-        help: One line of help.
-    """
-
-    function: str
-    help: str
+    function: str  # `module:name` of `(train, test, labels, label_names) -> report`, on the examples of both splits
+    help: str  # one line
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """One task. Parts that need model code are given as `module:name`; `load` imports them.
+    """One task. Parts that need model code are given as `module:name`; `load` imports them."""
 
-    Attributes:
-        name: The name of the command's TASK and of the task's folder.
-        task_name: What `downstream_task_name` says for this task, in settings and checkpoints.
-        title: What the task is called in tables and cards.
-        arguments: The training settings.
-        deploy_arguments: The settings to serve a model with.
-        corpora: The corpora that the command knows, by name; the first is the default.
-        dataset: Features of a corpus's split.
-        task: The training task, a `LightningModule`.
-        model: transformers' class that builds the model.
-        pipeline: What the hub, and transformers' `pipeline`, call the task; empty where there is none.
-        predictor: Answers of a trained model.
-        page: What its page shows.
-        demo: What its demo trains and asks.
-        choose_page: Returns the page for an `inference_fn`, where it depends on that.
-        table: The corpus of own tables with labels of their own; empty where own files hold what the corpora hold.
-        pairs: Whether a row of such a table has two texts.
-        baselines: Simpler ways to answer, by name.
-        notebooks: The notebooks that teach it, by stem.
-    """
-
-    name: str
-    task_name: str
-    title: str
-    arguments: str
-    deploy_arguments: str = ""
-    corpora: Mapping[str, str]
-    dataset: str
-    task: str
-    model: str
-    pipeline: str = ""
-    predictor: str
+    name: str  # that of the command's TASK and of the task's folder
+    task_name: str  # what `downstream_task_name` says for this task, in settings and checkpoints
+    title: str  # what the task is called in tables and cards
+    arguments: str  # the training settings
+    deploy_arguments: str = ""  # the settings to serve a model with
+    corpora: Mapping[str, str]  # the corpora that the command knows, by name; the first is the default
+    dataset: str  # features of a corpus's split
+    task: str  # the training task, a `LightningModule`
+    model: str  # transformers' class that builds the model
+    pipeline: str = ""  # what the hub, and transformers' `pipeline`, call the task; empty where there is none
+    predictor: str  # answers of a trained model
     page: DemoPage
     demo: Demo
-    choose_page: str = ""
-    table: str = ""
-    pairs: bool = False
+    choose_page: str = ""  # returns the page for an `inference_fn`, where it depends on that
+    table: str = ""  # the corpus of own tables with own labels; empty where own files hold what the corpora hold
+    pairs: bool = False  # whether a row of such a table has two texts
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
-    notebooks: tuple[str, ...] = ()
+    notebooks: tuple[str, ...] = ()  # the notebooks that teach it, by stem
 
     def load(self, part: str) -> Any:
         """Import a part and return it."""
