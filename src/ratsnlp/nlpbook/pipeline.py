@@ -75,9 +75,8 @@ def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
         return _build_table(spec, args)
     name = args.downstream_corpus_name or ""
     if name.removeprefix(BUILTIN) not in spec.corpora:
-        known = ", ".join(
-            [*spec.corpora, *(BUILTIN + corpus for corpus in spec.corpora if (CORPORA / corpus).is_dir())]
-        )
+        samples = [BUILTIN + corpus for corpus in spec.corpora if (CORPORA / corpus).is_dir()]
+        known = ", ".join([*spec.corpora, *samples])
         raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
     corpus_class = spec.corpus_class(name)
     options = {"skip_bad_rows": args.skip_bad_rows} if corpus_class.can_skip_rows else {}
@@ -116,10 +115,7 @@ def split_datasets(spec: TaskSpec, args: TrainArguments, tokenizer: Any, corpus:
     """Return the rows to train on and the rows to validate on.
 
     Validation rows are held out of train, from the rows after `max_train_examples` where that leaves any; an own
-    validation file, or `validate_on="test"`, takes their place.
-
-    Raises:
-        ArgumentError: There are too few rows to hold any out.
+    validation file, or `validate_on="test"`, takes their place. An ArgumentError says that there are too few rows.
     """
     build = spec.load("dataset")
     everything: FeatureDataset[Any, Any] = build(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")
@@ -189,11 +185,7 @@ def _prepare_data(spec: TaskSpec, args: TrainArguments) -> tuple[Any, PreTrained
 
 
 def check_task(name: str, args: TrainArguments) -> Report:
-    """Check what `train` would train with the same arguments, and train nothing.
-
-    Raises:
-        RatsnlpError: The corpus or the model cannot be had.
-    """
+    """Check what `train` would train with the same arguments, and train nothing. It raises what `train` raises."""
     spec = TASKS[name]
     args = _name_table(spec, args)
     corpus, tokenizer, train_dataset, _ = _prepare_data(spec, args)
@@ -201,12 +193,9 @@ def check_task(name: str, args: TrainArguments) -> Report:
 
 
 def load_model(spec: TaskSpec, args: TrainArguments, corpus: Any) -> PreTrainedModel:
-    """Return the pretrained model in float32, with a head for the corpus's labels.
+    """Return the pretrained model in float32, with a head for the corpus's labels; a ModelLoadError where it fails.
 
     The head is new, unless the model was already trained for these labels: then its rows are kept, matched by name.
-
-    Raises:
-        ModelLoadError: It cannot be had.
     """
     labels = plain_labels(corpus.get_labels())
     # without a dtype, transformers loads the type that the file was saved in
@@ -240,9 +229,7 @@ def find_model(folder: str | Path) -> tuple[TaskSpec, Path, dict[str, Any]]:
 def load_predictor(folder: str | Path, engine: str = "torch") -> Any:
     """Return the predictor of a model folder, or of an exported one; the folder knows its task.
 
-    Args:
-        folder: The folder.
-        engine: How the model is run: "torch", "torch-int8", "onnx" or "onnx-int8".
+    `engine` is how the model is run: "torch", "torch-int8", "onnx" or "onnx-int8".
 
     Raises:
         ArgumentError: There is no such engine, or its packages are not installed.
@@ -275,12 +262,11 @@ def evaluate(
     """
     spec, path, described = find_model(folder)
     wanted = [name for name, asked in baselines.items() if asked]
-    for name in wanted:
-        if name not in spec.baselines:
-            known = ", ".join(spec.baselines) or "none"
-            raise ArgumentError(
-                f"{folder} holds a model for {spec.task_name}, whose baselines are: {known}; got {name}"
-            )
+    if unknown := [name for name in wanted if name not in spec.baselines]:
+        known = ", ".join(spec.baselines) or "none"
+        raise ArgumentError(
+            f"{folder} holds a model for {spec.task_name}, whose baselines are: {known}; got {unknown[0]}"
+        )
     settings = described["settings"] | ({"downstream_corpus_root_dir": corpus_root} if corpus_root else {})
     # held-out rows of an own table stay in the model folder: what is exported may be published
     home = ModelFolder(folder)

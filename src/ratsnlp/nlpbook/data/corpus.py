@@ -37,12 +37,9 @@ def share_out(sizes: Sequence[int], total: int) -> list[int]:
 
 
 def choose_held_out(labels: Sequence[str], count: int, seed: int) -> frozenset[int]:
-    """Return the numbers of about `count` rows to hold out, each label with its share.
+    """Return the numbers of about `count` of the rows with these labels to hold out, of each label its share.
 
-    Args:
-        labels: The label of every row.
-        count: How many rows to hold out.
-        seed: Same labels and seed, same rows, on every machine.
+    Same labels and seed, same rows, on every machine.
     """
     rows: dict[str, list[int]] = defaultdict(list)
     for row, label in enumerate(labels):
@@ -60,7 +57,6 @@ Files = str | Path | tuple[str | Path, ...]
 
 READING = ("get_examples", "iterate_examples", "read")
 """The methods by which a corpus gives examples, of which a subclass may override any."""
-FILES = ("paths", "path")
 
 
 class Corpus(Generic[ExampleT]):
@@ -128,10 +124,7 @@ class Corpus(Generic[ExampleT]):
         return found
 
     def examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
-        """Yield the examples of a split, by the method that decides which they are: all of the library reads by this.
-
-        Of the reading methods, the one that the most derived class defines is the source.
-        """
+        """Yield the examples of a split, by the method that decides which they are: all the library reads by this."""
         places = (vars(self), *map(vars, type(self).__mro__))
         source = next(name for place in places for name in READING if name in place)
         if source == "get_examples":
@@ -143,7 +136,7 @@ class Corpus(Generic[ExampleT]):
     def is_read_from_files(self) -> bool:
         """Whether the files of a split, with `identity`, decide its examples: so where no method is somebody's own."""
         ours = __name__.partition(".")[0] + "."
-        methods = [getattr(self, name) for name in (*READING, *FILES)]
+        methods = [getattr(self, name) for name in (*READING, "paths", "path")]
         return all(str(getattr(method, "__module__", "")).startswith(ours) for method in methods)
 
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
@@ -165,11 +158,7 @@ class Corpus(Generic[ExampleT]):
 
 
 class ForeignCorpus(Corpus[Any]):
-    """A corpus that is no subclass of ours, as one of ours: it has `get_examples(folder, mode)` and labels.
-
-    Args:
-        corpus: Somebody's own object.
-    """
+    """Somebody's own object, as a corpus of ours: it has `get_examples(folder, mode)` and, maybe, labels."""
 
     def __init__(self, corpus: Any):
         super().__init__()
@@ -196,11 +185,7 @@ class ForeignCorpus(Corpus[Any]):
 
 
 def adopt_corpus(corpus: Any) -> Corpus[Any]:
-    """Return a corpus of ours as it is, and anything else with `get_examples` as one.
-
-    Raises:
-        ArgumentError: The object has no `get_examples`.
-    """
+    """Return a corpus of ours as it is, anything else with `get_examples` as one; an ArgumentError if it has none."""
     if isinstance(corpus, Corpus):
         return corpus
     if not callable(getattr(corpus, "get_examples", None)):
@@ -219,11 +204,7 @@ def corpus_folder(args: TrainArguments) -> Path:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file with their ends, in NFC, without a byte-order mark.
-
-    Raises:
-        CorpusFormatError: A line is not UTF-8; names the file and the line.
-    """
+    """Yield the lines of a UTF-8 file with their ends, in NFC, without a byte-order mark; an error names a bad line."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:

@@ -106,11 +106,7 @@ class LabelledTable:
         return matched
 
     def rows(self) -> Iterator[list[str]]:
-        """Yield the good rows: the text, or both texts of a pair, and the label as it stands in `labels`.
-
-        Raises:
-            CorpusFormatError: A row cannot be used, and `skip_bad_rows` is off.
-        """
+        """Yield the good rows: text or both texts, and the label as in `labels`. A bad one is an error, or skipped."""
         for row in self.table.rows():
             cells, problem = self._read_row(row)
             if not problem:
