@@ -1,13 +1,7 @@
 """All that the rest of the library has to know of named entity recognition."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
 from ratsnlp.nlpbook.arguments import LAST_EPOCH
 from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage, TaskSpec
-
-if TYPE_CHECKING:
-    from ratsnlp.nlpbook.serving.app import WebApp
 
 HERE = "ratsnlp.nlpbook.ner"
 SENTENCES = (
@@ -51,14 +45,4 @@ SPEC = TaskSpec(
     notebooks=("ner_train", "ner_deploy"),
 )
 
-
-def get_web_service_app(
-    inference_fn: Callable[[str], Mapping[str, Any]], is_colab: bool = True, **options: Any
-) -> "WebApp":
-    """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
-
-    A hand-written function returns a dict in the published form. See `build_web_service_app` for the rest.
-    """
-    from ratsnlp.nlpbook.serving.app import build_task_app
-
-    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)
+get_web_service_app = SPEC.get_web_service_app
