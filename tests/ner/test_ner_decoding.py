@@ -4,11 +4,12 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ratsnlp.nlpbook.errors import ArgumentError
-from ratsnlp.nlpbook.ner.decoding import LegalDecoder, group_tags, log_softmax
+from ratsnlp.nlpbook.ner.decoding import LegalDecoder, group_tags
 
 LABELS = ["O", "B-PS", "B-LC", "I-PS", "I-LC"]
 OLD = ["[CLS]", "[SEP]", "[PAD]", "[MASK]", "O", "B-PER", "I-PER"]
@@ -71,7 +72,7 @@ def test_many_texts_of_all_lengths_come_back_in_order():
 def test_logits_and_log_probabilities_give_the_same():
     logits = np.random.default_rng(1).normal(size=(3, 6, 5)) * 3
     decoder = LegalDecoder(LABELS)
-    assert np.array_equal(decoder.decode(logits), decoder.decode(log_softmax(logits)))
+    assert np.array_equal(decoder.decode(logits), decoder.decode(torch.from_numpy(logits).log_softmax(-1).numpy()))
 
 
 def test_argmax_may_be_illegal_and_its_stray_inside_begins_an_entity():
@@ -79,7 +80,9 @@ def test_argmax_may_be_illegal_and_its_stray_inside_begins_an_entity():
     decoder = LegalDecoder(LABELS)
     (found,) = decoder.decode([logits], legal=False)
     assert [LABELS[i] for i in found] == ["I-PS", "I-PS", "I-LC"]
-    spans = decoder.spans_of(found, np.array([(0, 1), (1, 3), (4, 5)]), log_softmax(logits))
+    spans = decoder.spans_of(
+        found, np.array([(0, 1), (1, 3), (4, 5)]), torch.from_numpy(logits).log_softmax(-1).numpy()
+    )
     assert [span[:3] for span in spans] == [(0, 3, "PS"), (4, 5, "LC")]
     assert [span[3] for span in spans] == pytest.approx([(0.6 * 0.5) ** 0.5, 0.6], rel=1e-5)
 

@@ -28,14 +28,10 @@ OWN_ROWS = ("pretrained_model_name", "downstream_task_name", "downstream_corpus_
 
 
 def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path:
-    """Write the best checkpoint of a model folder as a folder in Hugging Face form, and return that folder.
+    """Write the best checkpoint of the model folder `folder` as the folder `out` in Hugging Face form; return that.
 
-    It is written next to its place, loaded again, asked whether it answers as the checkpoint does, and renamed.
-
-    Args:
-        folder: The model folder.
-        out: The folder to write.
-        overwrite: Whether an earlier export there is replaced, all of it.
+    It is written next to its place, loaded again, asked whether it answers as the checkpoint does, and renamed. With
+    `overwrite`, all of an earlier export there is replaced.
 
     Raises:
         ArgumentError: There is something at `out` already.

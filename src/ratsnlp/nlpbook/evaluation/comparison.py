@@ -33,11 +33,7 @@ class Scored:
 
 
 def read_scored(folder: Path) -> Scored:
-    """Return what `evaluate` left in a model folder.
-
-    Raises:
-        EvaluationError: It left nothing there, an earlier version did, or a column is missing.
-    """
+    """Return what `evaluate` left in a model folder; `EvaluationError` if it cannot be compared."""
     path, found = ModelFolder(folder).evaluation / "predictions.tsv", ModelFolder(folder).read_metrics()
     again = f"Run again: ratsnlp evaluate {folder}"
     if "comparison" not in found:

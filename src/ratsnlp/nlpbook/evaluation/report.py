@@ -108,7 +108,6 @@ class Report(ABC):
         return self.values | ({f"{first}_interval_95": [*self.intervals[first]]} if first in self.intervals else {})
 
     def __str__(self) -> str:
-        """Return the report as text to print."""
         return "\n".join(line for block in self._made for line in block.text())
 
     def tables(self) -> Mapping[str, Sequence[Sequence[Any]]]:

@@ -38,11 +38,7 @@ def warn_of_change(predictor: Any, path: Path) -> None:
 
 
 def find_change(predictor: Any, note: Mapping[str, Any]) -> str:
-    """Return in words how a predictor's labels, or the first of its golden answers, differ from those noted.
-
-    Returns:
-        Empty where nothing differs.
-    """
+    """Return in words how a predictor's labels or golden answers differ from those noted; empty if they do not."""
     labels = head_labels(predictor.model.config)
     if predictor.labels and labels != predictor.labels:
         expected = shown_labels(predictor.label_names)

@@ -29,14 +29,9 @@ MIN_AGREEMENT = 0.99
 
 
 def split_into_passes(lengths: Sequence[int], most: int, pass_tokens: int = PASS_TOKENS) -> list[list[int]]:
-    """Return row numbers by forward pass, longest rows first.
+    """Return row numbers by forward pass, longest rows first, at most `most` in each, from the tokens in each row.
 
     A new pass begins where the padding of the last one would cost more than another pass does.
-
-    Args:
-        lengths: Tokens in each row.
-        most: Rows in a pass at most.
-        pass_tokens: What one more pass costs, in tokens.
     """
     passes: list[list[int]] = []
     padding = 0
@@ -173,11 +168,7 @@ class Predictor:
         return [tuple(texts[i : i + size]) for i in range(0, len(texts), size)]
 
     def to(self, device: str) -> Self:
-        """Move the model to a device and return the predictor.
-
-        Raises:
-            ArgumentError: The model runs by an engine that knows the CPU only.
-        """
+        """Move the model to a device and return the predictor; `ArgumentError` if its engine knows the CPU only."""
         if self.engine is not self.model and torch.device(device).type != "cpu":
             raise ArgumentError(f"engine {self.engine_name!r} runs on a CPU only, not on {device!r}; use 'torch' there")
         self.model.to(device)
@@ -240,17 +231,9 @@ class Predictor:
         return [answer[self.decision] for answer in cast(Any, self)(questions)]
 
     def logits(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:
-        """Return the model's outputs for texts or pairs, in their order, as float32 on the CPU.
+        """Return the logits of N texts or pairs, in their order: `(N, K)` float32 on the CPU.
 
-        Texts of similar length run together, padded to the longest of their pass, so that little work is wasted.
-
-        Args:
-            texts: Texts, or `(text, text)` pairs, N of them.
-            batch_size: Texts per forward pass at most.
-            progress: Show a bar.
-
-        Returns:
-            `(N, K)` logits.
+        At most `batch_size` texts, of similar length, run in one forward pass. `progress` shows a bar.
         """
         ids, types = encode(self.tokenizer, texts, self.max_seq_length)
         found: list[Tensor] = [torch.empty(0)] * len(texts)

@@ -32,14 +32,6 @@ def group_tags(labels: Iterable[str]) -> list[tuple[int, int, str]]:
     return spans
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Return log-probabilities `(..., K)` float32 of logits `(..., K)`."""
-    shifted = np.asarray(logits, np.float32)
-    shifted = shifted - shifted.max(-1, keepdims=True)
-    normalised: np.ndarray = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return normalised
-
-
 class LegalDecoder:
     """Chooses the most probable sequence of labels in which `I-X` stands only after `B-X` or `I-X`.
 

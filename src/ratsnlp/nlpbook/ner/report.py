@@ -113,10 +113,8 @@ class NERReport(Report):
         sentences, *each = self.counts.shape
         flat = self.counts.reshape(sentences, -1)
         summed = np.concatenate([drawn @ flat for drawn in draw_counts(np.ones(sentences, int))])  # (resamples, 3 K)
-        scores, names = (
-            scorer.entity_scores(summed.reshape(-1, *each)),
-            {"entity_f1": "micro_f1", "macro_f1": "macro_f1"},
-        )
+        scores = scorer.entity_scores(summed.reshape(-1, *each))
+        names = {"entity_f1": "micro_f1", "macro_f1": "macro_f1"}
         return {key: np.quantile(scores[name], [0.025, 0.975]).tolist() for key, name in names.items()}
 
     @cached_property

@@ -30,7 +30,10 @@ SPEC = TaskSpec(
     ),
     demo=Demo(
         settings={
-            **{"max_seq_length": 96, "epochs": 12, "learning_rate": 4e-4, "hidden_dropout": 0.0},
+            "max_seq_length": 96,
+            "epochs": 12,
+            "learning_rate": 4e-4,
+            "hidden_dropout": 0.0,
             "monitor": LAST_EPOCH,
         },
         inputs=SENTENCES,

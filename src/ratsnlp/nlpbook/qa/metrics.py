@@ -40,8 +40,4 @@ def _required(answers: Sequence[str]) -> Sequence[str]:
 
 
 def _overlap(given: Counter[str], wanted: Counter[str]) -> float:
-    same = (given & wanted).total()
-    if not same:
-        return 0.0
-    precision, recall = same / given.total(), same / wanted.total()
-    return 2 * precision * recall / (precision + recall)
+    return 2 * (given & wanted).total() / max(1, given.total() + wanted.total())

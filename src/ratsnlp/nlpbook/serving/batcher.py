@@ -48,12 +48,7 @@ class _Job:
 class Batcher:
     """Answers questions from many threads in one thread of its own, those of one kind together.
 
-    Args:
-        max_pending: Questions that may wait or be answered at a time.
-
-    Attributes:
-        batches: How often work was done.
-        questions: How many questions went into it.
+    At most `max_pending` wait or are answered at a time. It counts its `batches`, and the `questions` in them.
     """
 
     def __init__(self, max_pending: int = 48) -> None:
@@ -71,12 +66,7 @@ class Batcher:
         return len(self._waiting) + len(self._running)
 
     def ask(self, work: Work, question: Question, seconds: float) -> Any:
-        """Return the answer to a question; blocks until it is there.
-
-        Args:
-            work: What is done with it.
-            question: The texts it consists of.
-            seconds: How long to wait for the answer.
+        """Return the answer to a question; blocks until it is there, for `seconds` at most.
 
         Raises:
             Overloaded: Too many questions are pending, or the time passed while this one waited in the queue.
