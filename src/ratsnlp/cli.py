@@ -234,5 +234,4 @@ def demo(task: str, folder: Path | None, opens_page: bool) -> None:
     """Fine-tune the built-in model on a built-in corpus, score it, let it answer: offline, in a minute or two."""
     from ratsnlp.nlpbook.demo import run_demo
 
-    usual = "demo-model" if task == DEMO else f"demo-model-{task}"
-    run_demo(task, folder or Path(usual), opens_page)
+    run_demo(task, folder or Path("demo-model" if task == DEMO else f"demo-model-{task}"), opens_page)

@@ -21,10 +21,9 @@ from ratsnlp.nlpbook.pipeline import describe_folder
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TaskSpec
 
-OWN_FILES = ("config", "tokenizer")
-"""What a checkpoint says about itself that the exported folder holds as files of their own."""
+OWN_FILES = ("config", "tokenizer")  # what a checkpoint says of itself and an exported folder holds as files
+# settings that stand in the first table of a model card, not among the others
 OWN_ROWS = ("pretrained_model_name", "downstream_task_name", "downstream_corpus_name")
-"""Settings that stand in the first table of a model card, not among the others."""
 
 
 def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path:

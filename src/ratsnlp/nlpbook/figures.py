@@ -65,11 +65,9 @@ def drawable(texts: Sequence[str]) -> list[str]:
     return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
 
 
-WRITTEN_LABELS = 20
-NAMED_LABELS = 60
-"""Up to so many labels a confusion matrix has counts written in its cells, and names at its sides."""
-History = dict[str, tuple[list[float], list[float]]]
-"""Metric name -> (optimizer steps, values)."""
+WRITTEN_LABELS = 20  # up to so many labels a confusion matrix has counts written in its cells,
+NAMED_LABELS = 60  # and up to so many names at its sides
+History = dict[str, tuple[list[float], list[float]]]  # metric name -> (optimizer steps, values)
 
 
 @cache

@@ -12,10 +12,8 @@ from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder
 from ratsnlp.nlpbook.models import head_labels, shown_labels
 
-COUNT = 4
-"""Few: loading waits for them."""
-TOLERANCE = 1e-3
-"""How far a probability may move: processors and GPUs round in other ways, far less than this."""
+COUNT = 4  # few: loading waits for them
+TOLERANCE = 1e-3  # how far a probability may move: processors and GPUs round in other ways, far less than this
 
 
 def choose_golden(predictor: Any) -> list[dict[str, Any]]:

@@ -79,19 +79,14 @@ class NERPredictor(Predictor):
 
     def _table(self, reading: Reading) -> list[dict[str, str]]:
         tokens = self.tokenizer.convert_ids_to_tokens(reading.tokens.ids.tolist())
-        labels = reading.labels.tolist()
-        best = np.exp(reading.log_probabilities[np.arange(len(labels)), labels]) if labels else ()
-        tags = [tag_name(self.labels[i].partition("-")[2] or self.labels[i]) for i in labels]
-        return [
-            {"token": token, "predicted_tag": tag, "top_prob": f"{probability:.4f}"}
-            for token, tag, probability in zip(tokens, tags, best, strict=True)
-        ]
+        table = []
+        for token, label, row in zip(tokens, reading.labels.tolist(), reading.log_probabilities, strict=True):
+            tag = tag_name(self.labels[label].partition("-")[2] or self.labels[label])
+            table.append({"token": token, "predicted_tag": tag, "top_prob": f"{np.exp(row[label]):.4f}"})
+        return table
 
     def read(self, texts: Sequence[str], batch_size: int = 64, progress: bool = False) -> list[Reading]:
-        """Return what the model says of texts in NFC, at most `batch_size` windows of similar length in a forward pass.
-
-        `progress` shows a bar.
-        """
+        """Return what the model says of texts in NFC, at most `batch_size` windows of like length in a forward pass."""
         tokens = tokenize_entities(self.tokenizer, texts, self.splitter if self.josa_split else None)
         windows = cut_windows(list(map(len, tokens)), self.layout.room, self.layout.stride)
         ids = [self.layout.wrap(tokens[i].ids[start:end]).tolist() for i, start, end in windows]

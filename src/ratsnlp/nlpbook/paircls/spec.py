@@ -6,24 +6,18 @@ from typing import Any
 
 from ratsnlp.nlpbook.classification.spec import SPEC as CLASSIFICATION
 from ratsnlp.nlpbook.paircls.corpus import NLI_LABELS
-from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage, TaskSpec
+from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage
 
 HERE = "ratsnlp.nlpbook.paircls"
 PREMISE = "도서관은 아침 아홉 시에 문을 연다."
 
-SPEC = TaskSpec(
+SPEC = dataclasses.replace(  # settings, dataset and task are the same
+    CLASSIFICATION,
     name="paircls",
     task_name="pair-classification",
     title="Pair classification (NLI)",
-    arguments=CLASSIFICATION.arguments,
-    deploy_arguments=CLASSIFICATION.deploy_arguments,
     corpora={"klue-nli": f"{HERE}.corpus:KlueNLICorpus", "kornli": f"{HERE}.corpus:KorNLICorpus"},
-    table=CLASSIFICATION.table,
     pairs=True,
-    dataset=CLASSIFICATION.dataset,
-    task=CLASSIFICATION.task,
-    model=CLASSIFICATION.model,
-    pipeline=CLASSIFICATION.pipeline,
     predictor=f"{HERE}.predictor:PairClassificationPredictor",
     page=DemoPage(
         template="paircls.html",

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Question = tuple[str, ...]
-IDLE_SECONDS = 10.0
-"""How long the thread outlives the last question. An app that nobody uses holds no thread, nor the model through it."""
+IDLE_SECONDS = 10.0  # for which the thread outlives the last question; then it does not keep an unused app's model
 
 
 class Overloaded(Exception):  # noqa: N818

@@ -42,8 +42,7 @@ def read_payload() -> object:
 def read_texts(payload: object, fields: Sequence[str], max_text_length: int) -> list[str]:
     """Return the text of each field, in order and in NFC. A bare string is enough where there is one field.
 
-    Raises:
-        RequestError: The payload is of another type, or a field is missing, no text, blank or too long.
+    Raises `RequestError` if the payload is of another type, or a field is missing, no text, blank or too long.
     """
     if isinstance(payload, str) and len(fields) == 1:
         payload = {fields[0]: payload}
