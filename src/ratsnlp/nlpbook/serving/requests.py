@@ -26,8 +26,8 @@ class RequestError(Exception):
 
 
 def read_payload() -> object:
-    """Return the JSON of the current request; `RequestError` if there is none."""
-    # Colab's port proxy can refuse POST
+    """Return the JSON of the current request; `RequestError` if there is none, or what there is is no JSON."""
+    # GET carries it in `q`, because Colab's port proxy can refuse POST
     raw = request.get_data() if request.method == "POST" else request.args.get("q")
     if raw is None:
         error = f"missing q; needed: GET {request.path}?q=<JSON>, or POST with a JSON body"
