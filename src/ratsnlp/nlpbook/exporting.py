@@ -20,21 +20,16 @@ from ratsnlp.nlpbook.pipeline import find_model
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TaskSpec
 
-OWN_FILES = ("config", "tokenizer")
-"""What a checkpoint says about itself that the exported folder holds as files of their own."""
+OWN_FILES = ("config", "tokenizer")  # what a checkpoint says of itself and an exported folder holds as files
+# settings that stand in the first table of a model card, not among the others
 OWN_ROWS = ("pretrained_model_name", "downstream_task_name", "downstream_corpus_name")
-"""Settings that stand in the first table of a model card, not among the others."""
 
 
 def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path:
-    """Write the best checkpoint of a model folder as a folder in Hugging Face form, and return that folder.
+    """Write the best checkpoint of the model folder `folder` as the folder `out` in Hugging Face form; return that.
 
-    It is written next to its place, loaded again, asked whether it answers as the checkpoint does, and renamed.
-
-    Args:
-        folder: The model folder.
-        out: The folder to write.
-        overwrite: Whether an earlier export there is replaced, all of it.
+    It is written next to its place, loaded again, asked whether it answers as the checkpoint does, and renamed. With
+    `overwrite`, all of an earlier export there is replaced.
 
     Raises:
         ArgumentError: There is something at `out` already.

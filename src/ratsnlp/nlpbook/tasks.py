@@ -92,6 +92,16 @@ class TaskSpec:
         page: DemoPage = self.load("choose_page")(inference_fn) if self.choose_page else self.page
         return page
 
+    def get_web_service_app(self, inference_fn: Any, is_colab: bool = True, **options: Any) -> Any:
+        """Return the page that answers with `inference_fn`; `app.run()` serves it.
+
+        `inference_fn` is a predictor, or a hand-written function of the page's `fields`, in their order, that returns a
+        dict in the published form. `is_colab` is as in the published cells; False keeps the page to its machine even in
+        Colab. Options: see `build_web_service_app`.
+        """
+        build = resolve_name("ratsnlp.nlpbook.serving.app:build_task_app")
+        return build(self, inference_fn, is_colab=is_colab, **options)
+
 
 class Tasks(UserDict[str, Any]):
     """Specs by name, imported when they are looked up: what is given is `module:name` of each."""

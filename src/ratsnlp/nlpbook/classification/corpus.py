@@ -206,10 +206,8 @@ class TableCorpus(Corpus[ClassificationExample]):
 def read_nsmc(path: Path) -> Iterator[tuple[str, str]]:
     """Yield `(review, label)` from an NSMC file: tab-separated `id document label`, one header line, label 0 or 1.
 
-    Documents that hold a quote are quoted as in CSV by NSMC's makers, so a line is not simply split at its tabs.
-
-    Raises:
-        CorpusFormatError: A row has other columns or another label; names the file and the line on which it starts.
+    Documents that hold a quote are quoted as in CSV by NSMC's makers, so a line is not simply split at its tabs. Raises
+    `CorpusFormatError`, with file and line, for a row of other columns or another label.
 
     Source: https://github.com/e9t/nsmc (150,000 training and 50,000 test reviews, CC0).
     """

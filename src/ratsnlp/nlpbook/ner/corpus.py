@@ -92,9 +92,8 @@ def _place(text: str, entities: Sequence[Entity]) -> tuple[str, tuple[Entity, ..
 def read_entities(path: Path, skip_bad_rows: bool = False, report: bool = True) -> Iterator[NERExample]:
     """Yield the sentences of a file in any of `formats`; `report` says in the log what was trimmed or left out.
 
-    Raises:
-        CorpusFormatError: The format is unknown, or rows cannot be used and are not to be skipped: counts them, and
-            names the first 10 by line. Rows before the first bad one have been yielded by then.
+    Raises `CorpusFormatError` if the format is unknown, or rows cannot be used and are not to be skipped: counts them,
+    and names the first 10 by line. Rows before the first bad one have been yielded by then.
     """
     bad: list[str] = []
     count = trimmed = 0

@@ -48,14 +48,13 @@ def _read_kornli(path: Path) -> Iterator[Pair]:
 
     Source: https://github.com/kakaobrain/kor-nlu-datasets (942,854 / 2,490 / 5,010 pairs, CC BY-SA 4.0).
     """
-    for line, text in enumerate(read_lines(path), start=1):
+    for line, text in islice(enumerate(read_lines(path), start=1), 1, None):
         row = text.rstrip("\r\n").split("\t")
-        if line > 1 and len(row) != len(KORNLI_HEADER):
+        if len(row) != len(KORNLI_HEADER):
             raise CorpusFormatError(
                 f"{path}, line {line}: expected 'sentence1<TAB>sentence2<TAB>gold_label', got {shorten(row)}"
             )
-        if line > 1:
-            yield _check_pair(path, line, row)
+        yield _check_pair(path, line, row)
 
 
 def _read_pair_table(path: Path) -> Iterator[Pair]:
@@ -105,8 +104,7 @@ class NLICorpus(Corpus[ClassificationExample]):
     def read(self, path: Path) -> Iterator[ClassificationExample]:
         """Yield the pairs of one file. Empty texts are kept, so that counts and scores compare with published ones.
 
-        Raises:
-            CorpusFormatError: The file breaks its format, or has another label; names the file and the line.
+        Raises `CorpusFormatError`, with file and line, if the file breaks its format or has another label.
         """
         empty = 0
         for premise, hypothesis, label in _find_reader(path)(path):

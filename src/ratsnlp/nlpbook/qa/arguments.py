@@ -66,7 +66,6 @@ class QADeployArguments(DeployArguments):
     as_trained: ClassVar[dict[str, Any]] = DeployArguments.as_trained | defaults_of(QATrainArguments, answering=True)
 
     def __post_init__(self) -> None:
-        """As `DeployArguments` does; then raise `ArgumentError` if the windows would skip part of a passage."""
         super().__post_init__()
         self.raise_for(_gaps(self))
 

@@ -86,7 +86,6 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         return QAFeatures(**self.shared_fields(row, passage), start_positions=start, end_positions=end, window=window)
 
     def _choose_windows(self) -> Tensor:
-        """Return the stored windows to train on: all that hold an answer, and a seeded share of the others."""
         holds = self.store.rows["start_positions"] != NO_ANSWER  # (N,)
         others = torch.nonzero(~holds).flatten()
         wanted = round(self.args.negative_window_ratio * int(holds.sum()))

@@ -4,41 +4,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 from transformers import PreTrainedModel
 
+from ratsnlp.nlpbook.metrics import Gathered
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.dataset import NO_ANSWER, QADataset
 from ratsnlp.nlpbook.qa.josa import cut_josa
 from ratsnlp.nlpbook.qa.metrics import korquad_exact_match, korquad_f1
 from ratsnlp.nlpbook.qa.windows import search_spans
 from ratsnlp.nlpbook.training.task import Task
-
-
-class BestSpans(Metric):
-    """The best span of every window seen, collected over all processes."""
-
-    windows: list[Tensor]
-    scores: list[Tensor]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("windows", default=[], dist_reduce_fx="cat")  # each (B, 3) int64: window, first and last token
-        self.add_state("scores", default=[], dist_reduce_fx="cat")  # each (B,) float32
-
-    def update(self, windows: Tensor, starts: Tensor, ends: Tensor, scores: Tensor) -> None:
-        """Add the best spans of a batch, each argument `(B,)`."""
-        self.windows.append(torch.stack([windows, starts, ends], dim=-1))
-        self.scores.append(scores)
-
-    def compute(self) -> list[tuple[int, int, int, float]]:
-        """Return `(window, first token, last token, score)` of all windows. A window seen twice is there twice."""
-        if not len(self.windows):
-            return []
-        # tensors already, where processes were joined
-        rows, scores = dim_zero_cat(self.windows).tolist(), dim_zero_cat(self.scores).tolist()
-        return [(*row, score) for row, score in zip(rows, scores, strict=True)]
 
 
 class QATask(Task):
@@ -53,7 +27,7 @@ class QATask(Task):
 
     def __init__(self, model: PreTrainedModel, args: QATrainArguments):
         super().__init__(model, args)
-        self.best = BestSpans()
+        self.best = Gathered("window", "first_token", "last_token", "score")  # the best span of every window seen
 
     def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how often both ends are right among the batch's windows with an answer, if it has any."""
@@ -79,7 +53,7 @@ class QATask(Task):
 
     def summarize(self) -> dict[str, Tensor]:
         """Return EM and F1, in 0..100, over the questions of which windows were seen, of all processes."""
-        found: list[tuple[int, int, int, float]] = self.best.compute()
+        found: list[tuple[int, int, int, float]] = list(zip(*self.best.compute(), strict=True))
         self.best.reset()
         if not found:
             return {}
