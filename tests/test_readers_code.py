@@ -203,6 +203,99 @@ def test_a_subclass_that_overrides_get_examples_is_what_trains(corpus_class, tin
 @EVERY_TASK
 def test_other_examples_have_features_of_another_name(name, tiny_bert, tokenizer, tmp_path):
     corpus_class = next(each for each, task in CORPORA.items() if task == name and each is not TableCorpus)
+OWN_FILES = {
+    "classification": ("own.csv", "text,label\n새 후기,1\n다른 후기,0\n", ["새 후기", "다른 후기"]),
+    "paircls": ("own.csv", "premise,hypothesis,label\n비가 온다,날이 궂다,neutral\n", [("비가 온다", "날이 궂다")]),
+    "qa": ("own.csv", "question,context,answer\n언제?,어제 왔다,어제\n", [("언제?", "어제 왔다")]),
+    "ner": ("own.txt", "이순신이 갔다\u241e<이순신:PS>이 갔다\n", ["이순신이 갔다"]),
+}
+
+
+def override_place(corpus_class, method, place):
+    """Return a reader's subclass that looks for all its files at one place, by one of the methods that find them."""
+
+    class Mine(corpus_class):
+        pass
+
+    given = {
+        "paths": lambda self, folder, mode: [place],
+        "path": lambda self, folder, mode: place,
+        "path as text": lambda self, folder, mode: str(place),
+        "find": lambda self, path, advice: place,
+    }[method]
+    setattr(Mine, method.partition(" ")[0], given)
+    return Mine
+
+
+@pytest.mark.parametrize("corpus_class", [each for each in CORPORA if each is not TableCorpus])
+@pytest.mark.parametrize("method", ["paths", "path", "path as text", "find"])
+@pytest.mark.parametrize("mode", ["train", "val"])
+def test_a_subclass_that_says_where_its_files_are_is_read_from_there(
+    corpus_class, method, mode, tiny_bert, tokenizer, tmp_path
+):
+    name = CORPORA[corpus_class]
+    publish(corpus_class, tmp_path / "mine")
+    own, content, texts = OWN_FILES[name]
+    (tmp_path / own).write_text(content, encoding="utf-8")
+    corpus = make_corpus(corpus_class, override_place(corpus_class, method, tmp_path / own), tmp_path)
+    args = settings(name, tiny_bert, tmp_path)
+    dataset = make_dataset(name, corpus, args, tokenizer, mode)
+    files = 2 if method == "find" and corpus_class is KorNLICorpus and mode == "train" else 1
+    assert texts_of(dataset) == texts * files
+    given = corpus_class(args) if name == "ner" else make_corpus(corpus_class, corpus_class, tmp_path)
+    for file in corpus_class.files.values() if name == "ner" else ():
+        (tmp_path / "mine" / file).write_text("그는 왔다\u241e<그:PS>는 왔다\n", encoding="utf-8")
+    published = make_dataset(name, given, args, tokenizer, mode)
+    assert published.file != dataset.file
+    assert texts_of(published) != texts_of(dataset)
+
+
+def test_a_subclass_may_change_the_place_that_its_base_names(make_args, tokenizer, corpora):
+    def beside(path):
+        return path.with_name(f"own_{path.name}")
+
+    class ByPath(NsmcCorpus):
+        def path(self, data_root_path, mode):
+            return beside(super().path(data_root_path, mode))
+
+    class ByPaths(NsmcCorpus):
+        def paths(self, data_root_path, mode):
+            return [beside(path) for path in super().paths(data_root_path, mode)]
+
+    (corpora / "nsmc" / "own_ratings_train.txt").write_text("id\tdocument\tlabel\n1\t새 후기\t1\n", encoding="utf-8")
+    for corpus in (ByPath(), ByPaths()):
+        assert texts_of(ClassificationDataset(make_args(), tokenizer, corpus)) == ["새 후기"]
+
+
+@pytest.mark.parametrize("method", ["paths", "path", "find"])
+def test_a_table_found_by_an_own_method_scores_on_no_row_that_it_learns_from(method, tiny_bert, tokenizer, tmp_path):
+    table = write_reviews(tmp_path / "own.csv", labels=("0", "1"))
+    other = write_reviews(tmp_path / "other.csv", labels=("0", "1"), count=50)
+    corpus = override_place(TableCorpus, method, table)(other, test=table)
+    args = settings("classification", tiny_bert, tmp_path)
+    kept, scored = (
+        texts_of(make_dataset("classification", corpus, args, tokenizer, mode)) for mode in ("train", "val")
+    )
+    assert (len(kept), len(scored)) == (36, 4)
+    assert not set(kept) & set(scored)
+    fit("classification", corpus, args, tokenizer)
+    restored = TableCorpus.restore(args.downstream_model_dir)
+    table.unlink()
+    other.unlink()
+    assert [example.text_a for example in restored.get_examples("", "val")] == scored
+
+
+def test_a_table_of_several_files_is_refused_in_one_sentence(tmp_path):
+    files = [write_reviews(tmp_path / name, labels=("0", "1")) for name in ("a.csv", "b.csv")]
+
+    class Mine(TableCorpus):
+        def paths(self, data_root_path, mode):
+            return files
+
+    with pytest.raises(ArgumentError, match="Mine reads one file for each split: join the files of 'train'"):
+        Mine(files[0])
+
+
     args = settings(name, tiny_bert, tmp_path)
     one, other = (
         make_dataset(name, override(corpus_class, "get_examples", OWN[name][:count])(), args, tokenizer)
