@@ -19,7 +19,7 @@ import click
 import yaml
 
 from ratsnlp.nlpbook.environment import in_notebook
-from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.errors import ArgumentError, PositionError
 from ratsnlp.nlpbook.old_names import SETTINGS
 from ratsnlp.nlpbook.texts import plain
 
@@ -157,12 +157,16 @@ def settings_of(arguments_class: Any) -> dict[str, Setting]:
 class Arguments:
     """Base of all settings. They are checked as a whole when made: one `ArgumentError` names all that is wrong."""
 
-    def __new__(cls, *_: Any, **named: Any) -> Self:
-        """Say what became of a setting that is gone, where Python would say that it expects none of that name.
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Say what to write where Python would say that it takes no setting by position, or none of that name.
 
         Raises:
+            PositionError: Settings are given without their names: their order was another one in each task and version.
             ArgumentError: A setting of 1.x that is gone is given.
         """
+        if given:
+            names = ", ".join(f"{setting.name}=..." for setting in fields(cls)[:3])
+            raise PositionError(f"settings of {cls.__name__} are given by name: {cls.__name__}({names})")
         cls.raise_for([f"{name} is gone: {SETTINGS[name]}" for name in named if name in SETTINGS])
         return super().__new__(cls)
 
@@ -258,7 +262,8 @@ def parse_flags(argument_class: type[ArgumentsT], flags: Sequence[str]) -> Argum
     except click.exceptions.Exit:  # --help was printed
         raise SystemExit(0) from None
     except click.UsageError as error:
-        raise ArgumentError(f"{error.format_message()} Try --help.") from None
+        gone = SETTINGS.get(getattr(error, "option_name", "").lstrip("-"))
+        raise ArgumentError(f"{error.format_message()} {f'It is gone: {gone}' if gone else 'Try --help.'}") from None
     return merge_settings(argument_class, given.pop("config"), given)
 
 

@@ -62,8 +62,8 @@ READING = ("get_examples", "iterate_examples", "read")
 class Corpus(Generic[ExampleT]):
     """Base of all corpora. A corpus class names its files and labels and says how to read one file.
 
-    A subclass may override any of `get_examples`, `iterate_examples` and `read`: what the most derived class says is
-    what is read, by datasets, checks and scores alike. See `examples`.
+    A subclass may override any of `get_examples`, `iterate_examples` and `read`, and `paths` or `path`: what the most
+    derived class says is what is read, by datasets, checks and scores alike. See `examples`.
 
     Args:
         files: Own files by split, instead of the published ones: `NsmcCorpus({"train": "my_reviews.txt"})`.
@@ -125,12 +125,14 @@ class Corpus(Generic[ExampleT]):
 
     def examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
         """Yield the examples of a split, by the method that decides which they are: all the library reads by this."""
-        places = (vars(self), *map(vars, type(self).__mro__))
-        source = next(name for place in places for name in READING if name in place)
-        if source == "get_examples":
+        if self._latest(READING) == "get_examples":
             yield from self.get_examples(str(data_root_path), mode)
         else:
             yield from self.iterate_examples(data_root_path, mode)
+
+    def _latest(self, names: Sequence[str]) -> str:
+        places = (vars(self), *map(vars, type(self).__mro__))
+        return next(name for place in places for name in names if name in place)
 
     @property
     def is_read_from_files(self) -> bool:
@@ -141,7 +143,9 @@ class Corpus(Generic[ExampleT]):
 
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
         """Yield the examples of a split one by one, so that memory does not grow with the corpus."""
-        return chain.from_iterable(map(self.read, self.paths(data_root_path, mode)))
+        one = self._latest(("paths", "path")) == "path"
+        paths = [self.path(data_root_path, mode)] if one else self.paths(data_root_path, mode)
+        return chain.from_iterable(self.read(Path(path)) for path in paths)
 
     def get_examples(self, data_root_path: str | Path, mode: str) -> list[ExampleT]:
         """Return all examples of a split."""
