@@ -32,7 +32,7 @@ LAST = 3
 
 @pytest.fixture(autouse=True)
 def _know_the_toy(monkeypatch):
-    monkeypatch.setitem(TASKS.places, "toy", TOY)
+    monkeypatch.setitem(TASKS.data, "toy", TOY)
 
 
 @pytest.fixture(scope="module", params=EVERY)
@@ -40,7 +40,7 @@ def trained(request, tmp_path_factory):
     """Return a task's spec, the settings of a rehearsal on built-in data, and its model folder."""
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TASKS.places, "toy", TOY)
+        patch.setitem(TASKS.data, "toy", TOY)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         spec = TASKS[request.param]
         args = rehearsal(spec, folder)
@@ -117,7 +117,8 @@ def test_a_built_in_corpus_is_read(name):
 def test_features_are_made_shown_and_collated(trained):
     spec, args, _ = trained
     corpus = pipeline.build_corpus(spec, args)
-    dataset = spec.load("dataset")(args=args, corpus=corpus, tokenizer=pipeline.load_tokenizer(args), mode="train")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(args.pretrained_model_name)
+    dataset = spec.load("dataset")(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")
     shown = str(nlpbook.show_features(dataset, 0))
     assert "[CLS]" in shown
     assert len(shown.splitlines()) == len(dataset[0].input_ids) + 2
@@ -147,7 +148,7 @@ def test_a_training_leaves_a_folder_that_says_what_it_is(trained):
     assert len(folder.checkpoints) == 1
     assert folder.last.exists()
     assert folder.curves.exists()
-    assert pipeline.describe_folder(folder.path)[0] is spec
+    assert pipeline.find_model(folder.path)[0] is spec
 
 
 def test_the_same_training_named_by_another_path_is_finished(trained, monkeypatch, caplog):

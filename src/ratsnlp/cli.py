@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,21 +41,6 @@ def command() -> None:
     """Train, evaluate and serve Korean language models."""
 
 
-class TaskCommand(click.Command):
-    """A command on a task: CONFIG, its own flags, and one option for each setting, made when they are asked for."""
-
-    def __init__(self, spec: TaskSpec, callback: Callable[..., Any], help: str, flags: Sequence[click.Parameter] = ()):
-        super().__init__(spec.name, callback=callback, help=help, no_args_is_help=False)
-        self.spec, self.flags = spec, flags
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Return the parameters; the settings class is imported here, not when commands are listed."""
-        if not self.params:
-            config = click.Argument(["config"], required=False)
-            self.params = [config, *self.flags, *build_options(self.spec.load("arguments"))]
-        return super().get_params(ctx)
-
-
 def _read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) -> Any:
     return merge_settings(
         spec.load("arguments"),
@@ -68,6 +53,7 @@ def _read_settings(spec: TaskSpec, config: str | None, flags: dict[str, Any]) ->
 
 
 def _train(spec: TaskSpec, config: str | None, restart: bool, **flags: Any) -> None:
+    """Train {}. CONFIG is a JSON or YAML file of settings; flags win over it."""
     from ratsnlp.nlpbook import pipeline
     from ratsnlp.nlpbook.checkpoints import read_description
 
@@ -84,6 +70,7 @@ def _train(spec: TaskSpec, config: str | None, restart: bool, **flags: Any) -> N
 
 
 def _check(spec: TaskSpec, config: str | None, **flags: Any) -> None:
+    """Check what `ratsnlp train {}` would train with the same CONFIG and flags, and train nothing."""
     from ratsnlp.nlpbook import pipeline
 
     show_messages()
@@ -96,41 +83,26 @@ def _check(spec: TaskSpec, config: str | None, **flags: Any) -> None:
 class TaskGroup(click.Group):
     """One command for each task that `TASKS` knows when it is asked."""
 
-    def __init__(self, name: str, run: Callable[..., Any], help: str, task_help: str, flags: Sequence[click.Parameter]):
-        super().__init__(name, help=help)
-        self.run, self.task_help, self.flags = run, task_help, flags
+    def __init__(self, name: str, what: str, run: Callable[..., Any], *flags: click.Parameter):
+        super().__init__(name, help=f"{what}: ratsnlp {name} TASK [CONFIG.json|yaml] [--setting value ...].")
+        self.run, self.flags = run, flags
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the tasks."""
         return list(TASKS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of a task; None where there is no such task."""
+        """Return the command of a task, with an option for each of its settings; None where there is no such task."""
         if cmd_name not in TASKS:
             return None
         spec = TASKS[cmd_name]
-        return TaskCommand(spec, partial(self.run, spec), self.task_help.format(spec.name), self.flags)
+        params = [click.Argument(["config"], required=False), *self.flags, *build_options(spec.load("arguments"))]
+        return click.Command(cmd_name, None, partial(self.run, spec), params, (self.run.__doc__ or "").format(cmd_name))
 
 
 RESTART = click.Option(["--restart"], is_flag=True, help="remove an earlier training in the folder, start again")
-command.add_command(
-    TaskGroup(
-        "train",
-        _train,
-        "Train a model: ratsnlp train TASK [CONFIG.json|yaml] [--setting value ...].",
-        "Train {}. CONFIG is a JSON or YAML file of settings; flags win over it.",
-        [RESTART],
-    )
-)
-command.add_command(
-    TaskGroup(
-        "check",
-        _check,
-        "Check everything before a training: ratsnlp check TASK [CONFIG.json|yaml] [--setting value ...].",
-        "Check what `ratsnlp train {}` would train with the same CONFIG and flags, and train nothing.",
-        [],
-    )
-)
+command.add_command(TaskGroup("train", "Train a model", _train, RESTART))
+command.add_command(TaskGroup("check", "Check everything before a training", _check))
 
 
 def peak_memory() -> str:
@@ -262,5 +234,4 @@ def demo(task: str, folder: Path | None, opens_page: bool) -> None:
     """Fine-tune the built-in model on a built-in corpus, score it, let it answer: offline, in a minute or two."""
     from ratsnlp.nlpbook.demo import run_demo
 
-    usual = "demo-model" if task == DEMO else f"demo-model-{task}"
-    run_demo(task, folder or Path(usual), opens_page)
+    run_demo(task, folder or Path("demo-model" if task == DEMO else f"demo-model-{task}"), opens_page)

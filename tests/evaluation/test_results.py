@@ -135,7 +135,7 @@ def test_a_checkpoint_is_self_contained_and_loads_with_plain_torch(trained, toke
     assert about["label_names"] == ["부정 (negative)", "긍정 (positive)"]
     assert (about["settings"]["epochs"], about["config"]["hidden_size"]) == (2, 16)
     assert {"val_loss", "val_acc", "val_macro_f1"} <= set(about["metrics"])
-    restored = checkpoints.restore_tokenizer(about)
+    _, restored = checkpoints.restore(select_checkpoint(trained), about, AutoModelForSequenceClassification)
     assert restored("정말 재미있는 영화")["input_ids"] == tokenizer("정말 재미있는 영화")["input_ids"]
 
 
@@ -207,10 +207,10 @@ def test_a_missing_or_foreign_file_is_named(tmp_path):
 
 def test_weights_of_another_size_are_refused(trained):
     path = select_checkpoint(trained)
-    config = checkpoints.restore_config(checkpoints.read_description(path))
-    config.hidden_size = 32
+    described = checkpoints.read_description(path)
+    described["config"]["hidden_size"] = 32
     with pytest.raises(CheckpointError, match=r"the weights in .* do not fit a BertForSequenceClassification"):
-        checkpoints.restore_model(AutoModelForSequenceClassification, path, config)
+        checkpoints.restore(path, described, AutoModelForSequenceClassification)
 
 
 def test_a_checkpoint_that_does_not_describe_itself_cannot_be_a_predictor(tmp_path):

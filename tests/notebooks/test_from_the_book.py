@@ -9,6 +9,8 @@ import torch
 import transformers
 from transformers import BertConfig, BertForQuestionAnswering, BertTokenizer, TrainingArguments
 
+import ratsnlp.nlpbook.checkpoints  # noqa: F401  # what deploying loads, and encode_plus with it
+
 PAGE = Path(__file__).parents[2] / "docs" / "from-the-book.md"
 
 

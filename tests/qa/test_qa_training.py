@@ -14,8 +14,8 @@ from ratsnlp.cli import main
 from ratsnlp.nlpbook import pipeline
 from ratsnlp.nlpbook.checkpoints import read_description
 from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.metrics import Gathered
 from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QADataset, QADeployArguments, QAPredictor, QATask, QATrainArguments
-from ratsnlp.nlpbook.qa.task import BestSpans
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec"),
@@ -121,17 +121,14 @@ def test_without_the_cut_val_em_is_that_of_the_tokens(prepare):
 
 
 def test_spans_of_several_processes_are_joined():
-    metric = BestSpans()
-    values = [[4, 9], [1, 2], [1, 3], [-0.5, -1.0], [-3.0, -4.0]]
-    metric.update(*map(torch.tensor, values))
-    other = {3: torch.tensor([[7, 5, 6]]), 2: torch.tensor([[-2.0, -5.0]])}
-    metric.sync(
-        dist_sync_fn=lambda state, group=None: [state, other[state.shape[1]]], distributed_available=lambda: True
-    )
-    rows = torch.as_tensor(metric.windows).tolist()
-    assert rows == [[4, 1, 1], [9, 2, 3], [7, 5, 6]]
+    metric = Gathered("window", "first_token", "last_token", "score")
+    metric.update(torch.tensor([4, 9]), torch.tensor([1, 2]), torch.tensor([1, 3]), torch.tensor([-0.5, -1.0]))
+    other = iter([torch.tensor([7]), torch.tensor([5]), torch.tensor([6]), torch.tensor([-2.0])])
+    metric.sync(dist_sync_fn=lambda state, group=None: [state, next(other)], distributed_available=lambda: True)
+    joined = [torch.as_tensor(getattr(metric, name)).tolist() for name in metric.names]
+    assert joined == [[4, 9, 7], [1, 2, 5], [1, 3, 6], [-0.5, -1.0, -2.0]]
     metric.unsync()
-    assert metric.compute() == [(4, 1, 1, -0.5, -3.0), (9, 2, 3, -1.0, -4.0)]
+    assert metric.compute() == [[4, 9], [1, 2], [1, 3], [-0.5, -1.0]]
 
 
 def test_no_answer_is_scored_where_a_question_seen_has_none(prepare):

@@ -7,16 +7,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from ratsnlp.nlpbook.builtin import BUILTIN_MODEL, builtin_model
 from ratsnlp.nlpbook.environment import CORPUS_ROOT, in_colab
-from ratsnlp.nlpbook.settings import Arguments, AtLeast, Range, arg
+from ratsnlp.nlpbook.settings import Arguments, Range, arg
 from ratsnlp.nlpbook.tasks import tasks_of
 
-Count = Annotated[int, AtLeast(1)]
+Count = Annotated[int, Range(1)]
+Whole = Annotated[int, Range(0)]
+Length = Annotated[int, Range(4)]  # tokens: room for [CLS], [SEP] and a text or two
+Positive = Annotated[float, Range(0, open_low=True)]
+NotNegative = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1, open_high=True)]
 
 
 def model_dir(name: str) -> Any:
     """Declare `downstream_model_dir` with a default: the folder `name`, in Colab on Drive."""
     drive, help = f"/gdrive/My Drive/nlpbook/{name}", "folder to which checkpoints, curves and scores go"
-    return arg(drive if in_colab() else name, help, shown=f"{drive} on Colab, else {name}", local=True, effect=False)
+    return arg(drive if in_colab() else name, help, shown=f"{drive} on Colab, else {name}", local=True)
 
 
 class ModelArguments(Arguments):
@@ -51,54 +56,43 @@ class TrainArguments(ModelArguments):
         "folder that holds one folder per corpus",
         shown="/content/Korpora on Colab, else the user cache",
         local=True,
-        effect=False,
     )
-    downstream_model_dir: str | None = arg(
-        None, "folder to which checkpoints, curves and scores go", local=True, effect=False
-    )
-    max_seq_length: Annotated[int, AtLeast(4)] = arg(128, "tokens per example, [CLS] and [SEP] included")
+    downstream_model_dir: str | None = arg(None, "folder to which checkpoints, curves and scores go", local=True)
+    max_seq_length: Length = arg(128, "tokens per example, [CLS] and [SEP] included")
     save_top_k: Count = arg(1, "how many of the best checkpoints to keep")
     monitor: str = arg(
         "min val_loss",
         "what makes a checkpoint better: 'min val_loss', 'max val_acc', 'max val_macro_f1', or 'max epoch': the last",
     )
     seed: Annotated[int, Range(0, 2**32 - 1)] | None = arg(None, "same seed, same run")
-    overwrite_cache: bool = arg(
-        False, "make the features again even where a fitting file exists", local=True, effect=False
-    )
-    force_download: bool = arg(False, "fetch the corpus even where it is already in place", local=True, effect=False)
+    overwrite_cache: bool = arg(False, "make the features again even where a fitting file exists", local=True)
+    force_download: bool = arg(False, "fetch the corpus even where it is already in place", local=True)
     test_mode: bool = arg(False, "rehearse: a few batches of one epoch, everything saved as in a full run")
-    learning_rate: Annotated[float, Range(0, open_low=True)] = arg(5e-5, "highest learning rate of the schedule")
+    learning_rate: Positive = arg(5e-5, "highest learning rate of the schedule")
     epochs: Count = arg(3, "passes over the training data")
     batch_size: Count = arg(32, "examples per step and device")
-    cpu_workers: Annotated[int, AtLeast(0)] = arg(
-        0, "loader processes; 0 reads in the main one: features are memory-mapped", local=True, effect=False
-    )
+    cpu_workers: Whole = arg(0, "loader processes; 0 reads in the main one: features are memory-mapped", local=True)
     fp16: bool = arg(False, "half precision: float16 on a GPU, bfloat16 on a TPU or CPU")
-    tpu_cores: Annotated[int, AtLeast(0)] = arg(0, "TPU cores to use where there is a TPU", local=True)
+    tpu_cores: Whole = arg(0, "TPU cores to use where there is a TPU", local=True, effect=True)
 
     scheduler: Literal["exponential", "linear", "cosine", "constant"] = arg(
         "exponential", "learning rate over time; exponential: x 0.9 after each epoch"
     )
-    warmup_ratio: Annotated[float, Range(0, 1, open_high=True)] = arg(
-        0.0, "share of all steps in which the rate climbs"
-    )
-    weight_decay: Annotated[float, AtLeast(0)] = arg(0.01, "AdamW's decay; never on biases and norms")
-    hidden_dropout: Annotated[float, Range(0, 1, open_high=True)] | None = arg(
+    warmup_ratio: Share = arg(0.0, "share of all steps in which the rate climbs")
+    weight_decay: NotNegative = arg(0.01, "AdamW's decay; never on biases and norms")
+    hidden_dropout: Share | None = arg(
         None, "dropout of everything but attention weights; 0 learns faster in a short training; default: the model's"
     )
-    attention_dropout: Annotated[float, Range(0, 1, open_high=True)] | None = arg(
+    attention_dropout: Share | None = arg(
         None, "dropout of attention weights; 0 trains up to twice as fast on a CPU; default: the model's own"
     )
-    max_grad_norm: Annotated[float, AtLeast(0)] = arg(1.0, "longest gradient kept; 0: no clipping")
+    max_grad_norm: NotNegative = arg(1.0, "longest gradient kept; 0: no clipping")
     accumulate_grad_batches: Count = arg(1, "batches whose gradients make one step")
-    patience: Annotated[int, AtLeast(0)] = arg(0, "stop after this many epochs without a better one; 0: never")
+    patience: Whole = arg(0, "stop after this many epochs without a better one; 0: never")
     precision: Literal["auto", "32", "bf16", "16"] = arg(
         "auto", "auto: bf16 where the hardware is faster with it, else 32"
     )
-    devices: Annotated[int, AtLeast(0)] = arg(
-        0, "devices per node; 0: all GPUs or TPU cores there are, one CPU process"
-    )
+    devices: Whole = arg(0, "devices per node; 0: all GPUs or TPU cores there are, one CPU process")
     num_nodes: Count = arg(1, "machines that train together")
     strategy: Literal["auto", "ddp", "ddp_spawn", "ddp_notebook"] = arg("auto", "how several devices work together")
     validate_on: Literal["held_out", "test"] = arg(
@@ -118,10 +112,7 @@ class TrainArguments(ModelArguments):
     validation_file: str | None = arg(None, "own validation file; default: rows held out of train", file=True)
     test_file: str | None = arg(None, "own test file; default for an own table: rows held out of it", file=True)
     feature_cache_dir: str | None = arg(
-        None,
-        "folder for feature files; default: beside the corpus where writable, else the user cache",
-        local=True,
-        effect=False,
+        None, "folder for feature files; default: beside the corpus where writable, else the user cache", local=True
     )
     text_column: str | None = arg(
         None, "own table: its column of texts; default: told by its name or contents, or asked", column=True
@@ -133,11 +124,6 @@ class TrainArguments(ModelArguments):
     )
 
     def __post_init__(self) -> None:
-        """Check the settings and find the model.
-
-        Raises:
-            ArgumentError: One or more settings cannot be used; the message lists all of them.
-        """
         if self.downstream_model_dir == "":
             self.raise_for(["downstream_model_dir is empty; '.' is the folder in which Python runs"])
         super().__post_init__()
@@ -175,7 +161,7 @@ class DeployArguments(ModelArguments):
     )
     downstream_model_dir: str | None = arg(None, "model folder; its best checkpoint by the monitored metric is taken")
     downstream_model_checkpoint_fpath: str | None = arg(None, "one checkpoint file, instead of a folder")
-    max_seq_length: Annotated[int, AtLeast(4)] | None = arg(None, "tokens per example; default: as trained, else 128")
+    max_seq_length: Length | None = arg(None, "tokens per example; default: as trained, else 128")
     downstream_model_checkpoint_path: str | None = arg(None, "older name of downstream_model_checkpoint_fpath")
 
     as_trained: ClassVar[dict[str, Any]] = {"pretrained_model_name": None, "max_seq_length": 128}
@@ -231,10 +217,10 @@ SPARE_THREADS = 16  # for the page, its health and its refusals while every ques
 class Limits(Arguments):
     """Limits of a page. Given to `get_web_service_app` by name, and to `ratsnlp serve` as flags."""
 
-    max_text_length: Annotated[int, AtLeast(1)] = arg(10_000, "characters in one text of a question")
-    max_pending: Annotated[int, AtLeast(1)] = arg(48, "questions that may wait or be answered at a time")
-    max_seconds: Annotated[float, Range(0, open_low=True)] = arg(60.0, "seconds a question may take, waiting included")
-    max_batch: Annotated[int, AtLeast(1)] = arg(32, "questions that are answered together")
+    max_text_length: Count = arg(10_000, "characters in one text of a question")
+    max_pending: Count = arg(48, "questions that may wait or be answered at a time")
+    max_seconds: Positive = arg(60.0, "seconds a question may take, waiting included")
+    max_batch: Count = arg(32, "questions that are answered together")
 
     def body_bytes(self, texts: int) -> int:
         """Return the size of a request with that many texts at most."""

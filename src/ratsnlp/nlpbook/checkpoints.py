@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.environment import cache_folder
@@ -33,30 +33,21 @@ KEY = "ratsnlp"
 PREFIX = "model."
 UNSTORED = ("_name_or_path", "problem_type")
 OLD_BUFFERS = re.compile(r"embeddings\.position_ids$|\.h\.\d+\.attn\.(masked_)?bias$")
-"""Constants that earlier versions of transformers stored among the weights of BERT's and GPT-2's kind."""
+"""Constants, by name, that earlier versions of transformers stored among the weights of BERT's and GPT-2's kind."""
 
 
 class OldObject:
     """Stands for an object of an earlier version: has its values as attributes, and none of its code."""
 
 
-OLD_SETTINGS = (
-    "classification.arguments.Classification",
-    "qa.arguments.QA",
-    "ner.arguments.NER",
-    "generation.arguments.Generation",
-)
+OLD_TASKS = {"classification": "Classification", "qa": "QA", "ner": "NER", "generation": "Generation"}
 OLD_CLASSES: list[Any] = [
-    *((OldObject, f"ratsnlp.nlpbook.{task}{use}Arguments") for task in OLD_SETTINGS for use in ("Train", "Deploy")),
+    *((OldObject, f"ratsnlp.nlpbook.{task}.arguments.{name}TrainArguments") for task, name in OLD_TASKS.items()),
+    *((OldObject, f"ratsnlp.nlpbook.{task}.arguments.{name}DeployArguments") for task, name in OLD_TASKS.items()),
     (OldObject, "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint"),
     (OldObject, "pytorch_lightning.callbacks.early_stopping.EarlyStopping"),
 ]
 """The classes that a checkpoint of 1.x may name, as `torch.serialization.safe_globals` takes them."""
-
-
-def is_old_buffer(name: str) -> bool:
-    """Return whether a weight's name is that of a constant which models no longer store."""
-    return OLD_BUFFERS.search(name) is not None
 
 
 def describe_model(
@@ -64,11 +55,8 @@ def describe_model(
 ) -> dict[str, Any]:
     """Return what a checkpoint says about itself, in plain values. It is stored under `KEY`.
 
-    Args:
-        settings: The training settings by name; `downstream_task_name` and `monitor` are among them.
-        model: The model, for its config.
-        dataset: The features trained on, for their tokenizer and their corpus's labels; any other has none of them.
-        metrics: Validation metrics when it was written.
+    `settings` are those of the training, `metrics` those of validation. `dataset`, the features trained on, has the
+    tokenizer and the corpus's labels; one that is not ours may have none of them.
     """
     tokenizer, (labels, names) = getattr(dataset, "tokenizer", None), labels_of(dataset)
     described: dict[str, Any] = {
@@ -86,11 +74,7 @@ def describe_model(
 
 
 def refuse_unstorable(described: Mapping[str, Any]) -> None:
-    """Do nothing where a checkpoint that says this could be read again: found before a training, not after an epoch.
-
-    Raises:
-        CheckpointError: A part of it could not; names the part.
-    """
+    """Refuse what a checkpoint could not hold, before a training and not after an epoch; a CheckpointError names it."""
     for name, value in described.items():
         for part, each in value.items() if isinstance(value, Mapping) else [("", value)]:
             try:
@@ -134,25 +118,23 @@ def load_raw(path: Path) -> dict[str, Any]:
 
 
 def read_description(path: str | Path) -> dict[str, Any]:
-    """Return what the checkpoint says about itself; empty for one that was not written by this library.
+    """Return what a checkpoint, or an exported folder, says about itself; empty where this library did not write it.
 
-    Raises:
-        CheckpointError: The file cannot be read.
+    A CheckpointError says that it cannot be read.
     """
-    return dict(load_raw(Path(path)).get(KEY, {}))
+    path = Path(path)
+    return ModelFolder(path).read_note() if path.is_dir() else dict(load_raw(path).get(KEY, {}))
 
 
 def make_readable(path: Path) -> Path:
     """Return a checkpoint that a notebook's own `torch.load` and `load_state_dict` take: the file itself, or a copy.
 
     Files of ratsnlp 1.x hold objects that today's `torch.load` refuses, and constants that today's models do not know.
-    Of such a file only the weights are copied, into the user's cache; the file is left as it is.
-
-    Raises:
-        CheckpointError: The file cannot be read.
+    Of such a file only the weights are copied, into the user's cache; the file is left as it is. A CheckpointError says
+    that it cannot be read.
     """
     raw = load_raw(path)
-    weights = {name: tensor for name, tensor in raw["state_dict"].items() if not is_old_buffer(name)}
+    weights = {name: tensor for name, tensor in raw["state_dict"].items() if not OLD_BUFFERS.search(name)}
     if len(weights) == len(raw["state_dict"]) and not get_unsafe_globals_in_checkpoint(path):
         return path
     about = path.stat()
@@ -170,25 +152,24 @@ def select_checkpoint(folder: str | Path, tasks: Sequence[str] = ()) -> Path:
     """Return the best checkpoint of a model folder by the metric that its training monitored.
 
     `last.ckpt` is for resuming, and chosen only where nothing else is there; files that cannot be read are skipped with
-    a warning. A checkpoint that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does.
-
-    Args:
-        folder: The model folder.
-        tasks: The tasks that will do, as checkpoints name them; those of other tasks of ours are passed over.
+    a warning. A checkpoint that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does. Where
+    `tasks` are given, as checkpoints name them, those of other tasks of ours are passed over.
 
     Raises:
         CheckpointError: There is none to choose.
     """
-    home, ranked = ModelFolder(folder), []
-    folder, others = home.path, []
+    home, ranked, others = ModelFolder(folder), [], []
+    folder = home.path
     for path in home.checkpoints:
         try:
-            if other := _other_task(path, tasks):
-                others.append(f"{path.name} ({other})")
-            else:
-                ranked.append((_rank(path), path))
+            raw = load_raw(path)
         except CheckpointError as error:
             logger.warning("skipped: %s", error)
+            continue
+        if other := _other_task(raw.get(KEY, {}), tasks):
+            others.append(f"{path.name} ({other})")
+        else:
+            ranked.append((_rank(path, raw), path))
     if others and not ranked:
         raise CheckpointError(f"{folder} holds no model for {' or '.join(tasks)}, but for others: {', '.join(others)}")
     if not ranked and home.last.exists():
@@ -204,9 +185,8 @@ def select_checkpoint(folder: str | Path, tasks: Sequence[str] = ()) -> Path:
     return min(ranked)[1]
 
 
-def _rank(path: Path) -> tuple[float, float]:
+def _rank(path: Path, raw: Mapping[str, Any]) -> tuple[float, float]:
     """Return a key by which the better checkpoint sorts first: the monitored value, then the later epoch."""
-    raw = load_raw(path)
     described = raw.get(KEY, {})
     way, _, metric = described.get("settings", {}).get("monitor", "min val_loss").partition(" ")
     epoch = float(raw.get("epoch", 0))
@@ -218,19 +198,7 @@ def _rank(path: Path) -> tuple[float, float]:
     return (value if way == "min" else -value), -epoch
 
 
-def restore_config(description: Mapping[str, Any]) -> PretrainedConfig:
-    """Return the model's config as it was at training."""
-    values = dict(description["config"])
-    config: PretrainedConfig = AutoConfig.for_model(values.pop("model_type"), **values)
-    return config
-
-
-def restore_tokenizer(description: Mapping[str, Any]) -> PreTrainedTokenizerBase:
-    """Return the tokenizer stored in a checkpoint.
-
-    Raises:
-        CheckpointError: The checkpoint holds none.
-    """
+def _restore_tokenizer(description: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     if not description.get("tokenizer"):
         raise CheckpointError("the checkpoint holds no tokenizer; load it by name and pass it with tokenizer=")
     with tempfile.TemporaryDirectory() as folder:
@@ -240,62 +208,29 @@ def restore_tokenizer(description: Mapping[str, Any]) -> PreTrainedTokenizerBase
         return tokenizer
 
 
-def restore_model(model_class: Any, path: str | Path, config: PretrainedConfig) -> PreTrainedModel:
-    """Return the fine-tuned model of a checkpoint, in evaluation mode and float32.
-
-    Raises:
-        CheckpointError: The file cannot be read, or was not written by a training task, or does not fit the config.
-    """
-    weights = {
-        name.removeprefix(PREFIX): tensor
-        for name, tensor in load_raw(Path(path))["state_dict"].items()
-        if name.startswith(PREFIX) and not is_old_buffer(name)
-    }
-    if not weights:
-        raise CheckpointError(f"{path} holds no weights whose names begin with '{PREFIX}'")
-    model: PreTrainedModel = model_class.from_config(config, dtype=torch.float32)
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(f"the weights in {path} do not fit a {type(model).__name__}: {error}") from None
-    model.train(False)
-    return model
-
-
 def find_fine_tuned(place: str | Path, tasks: Sequence[str] = ()) -> Path:
     """Return the best checkpoint of a model folder; a checkpoint file, or an exported folder, as it is given.
 
-    Raises:
-        CheckpointError: There is no checkpoint to choose, or it was trained for none of `tasks` (see
-            `select_checkpoint`).
+    A CheckpointError says that there is none, or that it was trained for none of `tasks`: see `select_checkpoint`.
     """
     path = Path(place).expanduser()
     if not (path.suffix == ".ckpt" or path.is_file() or ModelFolder(path).is_exported):
         return select_checkpoint(path, tasks)
-    if other := _other_task(path, tasks):
+    if other := _other_task(read_description(path), tasks):
         raise CheckpointError(f"{path} was trained for {other}, and this is for {' or '.join(tasks)}")
     return path
 
 
-def _other_task(path: Path, tasks: Sequence[str]) -> str:
+def _other_task(described: Mapping[str, Any], tasks: Sequence[str]) -> str:
     """Return the task of ours that a checkpoint was trained for, unless it is one of `tasks`, or there are none."""
-    if not tasks:
-        return ""
-    task = str(_read_note(path).get("task", ""))
-    return task if task not in tasks and task in {spec.task_name for spec in TASKS.values()} else ""
-
-
-def _read_note(path: Path) -> dict[str, Any]:
-    return ModelFolder(path).read_note() if path.is_dir() else read_description(path)
+    task = str(described.get("task", ""))
+    ours = {spec.task_name for spec in TASKS.values()} if tasks else set()
+    return task if task in ours.difference(tasks) else ""
 
 
 def describe_fine_tuned(path: Path) -> dict[str, Any]:
-    """Return what a checkpoint file, or an exported folder, says about itself.
-
-    Raises:
-        CheckpointError: It cannot be read, or says nothing.
-    """
-    described = _read_note(path)
+    """Return what a checkpoint, or an exported folder, says about itself; a CheckpointError where that is nothing."""
+    described = read_description(path)
     if not described:
         raise CheckpointError(
             f"{path} does not say what it is: no task, labels or config in it. Build the model by hand."
@@ -306,24 +241,31 @@ def describe_fine_tuned(path: Path) -> dict[str, Any]:
 def restore(
     path: Path, described: Mapping[str, Any], model_class: Any, tokenizer: PreTrainedTokenizerBase | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return a fine-tuned model, in evaluation mode and float32, and its tokenizer.
+    """Return the model, in evaluation mode and float32, and the tokenizer of a checkpoint file or an exported folder.
 
-    Args:
-        path: A checkpoint file, or an exported folder.
-        described: What it says about itself.
-        model_class: transformers' class that builds the model.
-        tokenizer: Only for a checkpoint that holds none.
+    `described` is what it says about itself, `tokenizer` one for a checkpoint that holds none.
 
     Raises:
-        CheckpointError: Weights and config do not fit each other, or there is no tokenizer.
+        CheckpointError: Weights and config do not fit each other, or there are no weights or no tokenizer.
         ModelLoadError: An exported folder lacks a file, or one is damaged.
     """
-    if not path.is_dir():
-        model = restore_model(model_class, path, restore_config(described))
-        return model, tokenizer or restore_tokenizer(described)
+    if path.is_dir():
+        try:
+            model = load_pretrained(model_class.from_pretrained, str(path), dtype=torch.float32)
+        except RuntimeError as error:
+            raise CheckpointError(f"the weights in {path} do not fit its config.json: {error}") from None
+        order_head(model, described["labels"], described["label_names"])
+        return model.train(False), tokenizer or load_pretrained(AutoTokenizer.from_pretrained, str(path))
+    weights = {
+        name.removeprefix(PREFIX): tensor
+        for name, tensor in load_raw(path)["state_dict"].items()
+        if name.startswith(PREFIX) and not OLD_BUFFERS.search(name)
+    }
+    if not weights:
+        raise CheckpointError(f"{path} holds no weights whose names begin with '{PREFIX}'")
+    model = model_class.from_config(AutoConfig.for_model(**described["config"]), dtype=torch.float32)
     try:
-        model = load_pretrained(model_class.from_pretrained, str(path), dtype=torch.float32)
+        model.load_state_dict(weights)
     except RuntimeError as error:
-        raise CheckpointError(f"the weights in {path} do not fit its config.json: {error}") from None
-    order_head(model, described["labels"], described["label_names"])
-    return model.train(False), tokenizer or load_pretrained(AutoTokenizer.from_pretrained, str(path))
+        raise CheckpointError(f"the weights in {path} do not fit a {type(model).__name__}: {error}") from None
+    return model.train(False), tokenizer or _restore_tokenizer(described)

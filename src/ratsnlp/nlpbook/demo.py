@@ -15,13 +15,7 @@ SEED = 7
 
 
 def run_demo(task: str, folder: Path, opens_page: bool) -> None:
-    """Train, evaluate, answer, and say how to open the page.
-
-    Args:
-        task: A task of `TASKS`.
-        folder: The model folder; a finished demo in it is used as it is.
-        opens_page: Serve the page at the end.
-    """
+    """Train, evaluate, answer, and say how to open the page. A finished demo in the model folder is used as it is."""
     show_messages()
     pipeline.train(task, demo_arguments(task, folder))
     report = pipeline.evaluate(folder)

@@ -29,7 +29,6 @@ class Shown:
     text: str
 
     def __str__(self) -> str:
-        """Return it in words."""
         return self.text
 
     __repr__ = __str__
@@ -66,8 +65,7 @@ class ShownTable(Shown):
 def show_features(dataset: FeatureDataset[Any, Any], row: int) -> ShownTable:
     """Show one row of a dataset of any task as the model reads it: each token with its numbers, and the right answer.
 
-    Raises:
-        IndexError: There is no such row.
+    Raises `IndexError` if there is no such row.
     """
     features = dataset[row]
     columns = [name for name in COLUMNS if getattr(features, name) is not None]

@@ -9,6 +9,10 @@ class ArgumentError(RatsnlpError, ValueError):
     """A setting cannot be used as given."""
 
 
+class PositionError(ArgumentError, TypeError):
+    """Settings are given without their names, which Python calls a TypeError."""
+
+
 class CorpusFormatError(RatsnlpError, ValueError):
     """A corpus file breaks its format; the message names the file and the line."""
 

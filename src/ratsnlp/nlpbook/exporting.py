@@ -11,31 +11,25 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ratsnlp import __version__
 from ratsnlp.nlpbook.builtin import BUILTIN, BUILTIN_MODEL
-from ratsnlp.nlpbook.checkpoints import find_fine_tuned
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError
 from ratsnlp.nlpbook.inference.golden_answers import choose_golden, find_change
 from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder, held_in, read_json, write_json
 from ratsnlp.nlpbook.models import name_head, shown_labels
-from ratsnlp.nlpbook.pipeline import describe_folder
+from ratsnlp.nlpbook.pipeline import find_model
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TaskSpec
 
-OWN_FILES = ("config", "tokenizer")
-"""What a checkpoint says about itself that the exported folder holds as files of their own."""
+OWN_FILES = ("config", "tokenizer")  # what a checkpoint says of itself and an exported folder holds as files
+# settings that stand in the first table of a model card, not among the others
 OWN_ROWS = ("pretrained_model_name", "downstream_task_name", "downstream_corpus_name")
-"""Settings that stand in the first table of a model card, not among the others."""
 
 
 def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path:
-    """Write the best checkpoint of a model folder as a folder in Hugging Face form, and return that folder.
+    """Write the best checkpoint of the model folder `folder` as the folder `out` in Hugging Face form; return that.
 
-    It is written next to its place, loaded again, asked whether it answers as the checkpoint does, and renamed.
-
-    Args:
-        folder: The model folder.
-        out: The folder to write.
-        overwrite: Whether an earlier export there is replaced, all of it.
+    It is written next to its place, loaded again, asked whether it answers as the checkpoint does, and renamed. With
+    `overwrite`, all of an earlier export there is replaced.
 
     Raises:
         ArgumentError: There is something at `out` already.
@@ -43,8 +37,7 @@ def export(folder: str | Path, out: str | Path, overwrite: bool = False) -> Path
     """
     out = Path(out).expanduser()
     _refuse_occupied(out, overwrite)
-    spec, described = describe_folder(folder)
-    checkpoint = find_fine_tuned(folder)
+    spec, checkpoint, described = find_model(folder)
     predictor = spec.load("predictor").restore(checkpoint)
     note = {name: value for name, value in described.items() if name not in OWN_FILES}
     note |= {"ratsnlp": __version__, "golden": choose_golden(predictor)}

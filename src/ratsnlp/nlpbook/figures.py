@@ -65,11 +65,9 @@ def drawable(texts: Sequence[str]) -> list[str]:
     return ["".join(sign if sign in known else "?" for sign in text) for text in texts]
 
 
-WRITTEN_LABELS = 20
-NAMED_LABELS = 60
-"""Up to so many labels a confusion matrix has counts written in its cells, and names at its sides."""
-History = dict[str, tuple[list[float], list[float]]]
-"""Metric name -> (optimizer steps, values)."""
+WRITTEN_LABELS = 20  # up to so many labels a confusion matrix has counts written in its cells,
+NAMED_LABELS = 60  # and up to so many names at its sides
+History = dict[str, tuple[list[float], list[float]]]  # metric name -> (optimizer steps, values)
 
 
 @cache
@@ -150,14 +148,10 @@ def draw_curves(history: History) -> "Figure":
 
 @with_hangul
 def draw_confusion(confusion: np.ndarray, names: Sequence[str]) -> "Figure":
-    """Draw how often each true label was predicted as each label.
+    """Draw how often each true label was predicted as each label: counts `(K, K)`, true label by row.
 
     A picture's size is bounded: above `WRITTEN_LABELS` labels only colours show the counts, above `NAMED_LABELS`
     numbers stand for the names.
-
-    Args:
-        confusion: Counts `(K, K)`, true label by row.
-        names: How to show the labels, in order.
     """
     size = max(4.2, 1.1 * min(len(names), WRITTEN_LABELS) + 2)
     figure, (axes,) = new_figure(size + 0.8, size)
@@ -178,12 +172,7 @@ def draw_confusion(confusion: np.ndarray, names: Sequence[str]) -> "Figure":
 
 @with_hangul
 def draw_lengths(lengths: np.ndarray, max_seq_length: int) -> "Figure":
-    """Draw how many tokens examples have, and where `max_seq_length` cuts.
-
-    Args:
-        lengths: Tokens in each row, `(N,)`; cut rows count as `max_seq_length`.
-        max_seq_length: The longest that a row may be.
-    """
+    """Draw how many tokens rows have, `(N,)`, and where `max_seq_length` cuts; cut rows count as that."""
     figure, (axes,) = new_figure()
     axes.hist(lengths, bins=np.arange(0, max_seq_length + 2, max(1, max_seq_length // 64)))
     axes.axvline(max_seq_length, linestyle="--", color="tab:red", label=f"max_seq_length = {max_seq_length}")
@@ -195,11 +184,7 @@ def draw_lengths(lengths: np.ndarray, max_seq_length: int) -> "Figure":
 
 @with_hangul
 def draw_calibration(calibration: Mapping[str, Any]) -> "Figure":
-    """Draw the reliability diagram: the share that is right over the probability given, and how often each was given.
-
-    Args:
-        calibration: What `statistics.measure_calibration` found; `ece` and `bins` are used.
-    """
+    """Draw `ece` and `bins` of `measure_calibration`: the share right over the probability given, how often it was."""
     figure, (kept, often) = new_figure(9.6, 4.2, columns=2)
     rows = calibration["bins"]
     middles, right = [(row["low"] + row["high"]) / 2 for row in rows], [row["right"] for row in rows]
@@ -217,13 +202,7 @@ def draw_calibration(calibration: Mapping[str, Any]) -> "Figure":
 
 @with_hangul
 def draw_length_scores(rows: Sequence[Mapping[str, Any]], name: str, highest: float = 1) -> "Figure":
-    """Draw the score of texts of similar length, with 95 % intervals.
-
-    Args:
-        rows: What `statistics.score_by_length` found.
-        name: What the score is called.
-        highest: The best score there is.
-    """
+    """Draw what `statistics.score_by_length` found of the score `name`, which is in 0..`highest`."""
     figure, (axes,) = new_figure(6.4, 4.2)
     scores = np.array([row["score"] for row in rows])
     bounds = np.array([row["interval_95"] for row in rows])

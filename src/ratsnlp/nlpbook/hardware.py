@@ -57,11 +57,7 @@ def bf16_is_faster(accelerator: str) -> bool:
 
 
 def refuse_fork(args: TrainArguments) -> None:
-    """Refuse to fork a notebook whose kernel has used a GPU already: the forked processes could not use it.
-
-    Raises:
-        ArgumentError: `ddp_notebook` is asked for, and CUDA is already initialised.
-    """
+    """Refuse `ddp_notebook`, with an ArgumentError, where the notebook's kernel has initialised CUDA already."""
     if args.strategy == "ddp_notebook" and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         raise ArgumentError(
             "strategy='ddp_notebook' forks this notebook's kernel, but the kernel has used a GPU already, and forked "

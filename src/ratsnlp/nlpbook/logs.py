@@ -15,11 +15,7 @@ LOGGED_EXAMPLES = 5
 def set_logger(args: Any) -> None:
     """Show the library's messages in the cell or terminal, and log the settings.
 
-    Calling it again (a cell run twice) does not double the lines. Of several training processes only the first one
-    speaks.
-
-    Args:
-        args: The settings of this run; anything with a readable `repr`.
+    Calling it again (a cell run twice) does not double the lines. Of several training processes only the first speaks.
     """
     show_messages()
     logger.info("Training/evaluation parameters %s", args)

@@ -1,11 +1,14 @@
 """Scores over a whole split, on tensors. Never the mean of batch means: batches differ in size."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchmetrics.utilities import dim_zero_cat
 
 from ratsnlp.nlpbook.evaluation import statistics
 
@@ -58,3 +61,23 @@ def _in_numpy(score: Callable[[np.ndarray], dict[str, np.ndarray]], confusion: T
 def macro_f1(preds: Tensor, labels: Tensor, num_labels: int) -> Tensor:
     """Return the mean of the classes' F1 scores, in 0..1, so that a rare class weighs as much as a common one."""
     return overall_scores(confusion_matrix(preds, labels, num_labels))["macro_f1"]
+
+
+class Gathered(Metric):
+    """What validation batches gave under some names, `(B,)` each, collected over all processes."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+        for name in names:
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, *values: Tensor) -> None:
+        """Add the values of a batch, in the order of the names."""
+        for name, some in zip(self.names, values, strict=True):
+            getattr(self, name).append(some)
+
+    def compute(self) -> list[list[Any]]:
+        """Return all values of each name as a list. What was added twice is there twice."""
+        states = [getattr(self, name) for name in self.names]  # tensors already, where processes were joined
+        return [dim_zero_cat(state).tolist() if len(state) else [] for state in states]

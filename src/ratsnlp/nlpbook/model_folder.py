@@ -24,7 +24,7 @@ from typing import Any
 
 from ratsnlp import __version__
 from ratsnlp.nlpbook.errors import ArgumentError, CheckpointError, EvaluationError
-from ratsnlp.nlpbook.settings import Arguments, settings_of
+from ratsnlp.nlpbook.settings import Arguments, names_where, settings_of
 
 LAST = "last.ckpt"
 PARTIAL = ".partial"
@@ -32,11 +32,7 @@ PACKAGES = ("torch", "transformers", "pytorch-lightning")
 
 
 class ModelFolder:
-    """What a training, its evaluation or an export left in one folder.
-
-    Args:
-        path: The folder; it need not exist yet.
-    """
+    """What a training, its evaluation or an export left in one folder, which need not exist yet."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path).expanduser()
@@ -60,9 +56,13 @@ class ModelFolder:
         """Whether this is an exported model. Where a training has left checkpoints, they are what it holds."""
         return self.note.is_file() and not any(self.path.glob("*.ckpt"))
 
+    @property
+    def _left_by_training(self) -> list[Path]:
+        return [*self.path.glob("*.ckpt"), self.training, self.curves, self.table, self.held_out, self.label_map]
+
     def clear(self) -> None:
         """Remove what an earlier training left, and nothing else."""
-        for path in [*self.path.glob("*.ckpt"), self.training, self.curves, self.table, self.held_out, self.label_map]:
+        for path in self._left_by_training:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.logs, ignore_errors=True)
 
@@ -73,12 +73,9 @@ class ModelFolder:
         return read_json(self.training) if self.training.exists() else {}
 
     def write_training(self, args: Arguments, *, finished: bool, data: str = "") -> None:
-        """Write down the settings, the digests of own files, the versions, and whether the training is finished.
+        """Write down the settings, the digests of own files, the versions, and whether all epochs are done.
 
-        Args:
-            args: The settings.
-            finished: Whether all epochs are done.
-            data: A name that differs between any two sets of features; empty where there is none.
+        `data` is a name that differs between any two sets of features; empty where there is none.
         """
         versions = {"python": platform.python_version(), "ratsnlp": __version__}
         versions |= {package: version(package) for package in PACKAGES}
@@ -102,16 +99,15 @@ class ModelFolder:
         record = self.read_training()
         if not record:
             return
-        before, after, digests = record["settings"], args.to_dict(), _file_digests(args)
+        before, after = record["settings"], args.to_dict()
+        known, digests = record.get("files", {}), _file_digests(args)
         changed = []
         for name, setting in settings_of(type(args)).items():
             # a setting that is newer than the record was at its default then
             old, new = before.get(name, setting.field.default), after[name]
-            known = record.get("files", {}).get(name)
-            if setting.trait("file") and known and name in digests:
-                self._refuse_changed(new, digests[name], known)
-                continue
-            if setting.trait("effect") and old != new and not _same_place(old, new):
+            if name in known and name in digests:
+                self._refuse_changed(new, digests[name], known[name])
+            elif setting.trait("effect") and old != new and not _same_place(old, new):
                 changed.append(f"{name} was {old!r}, is {new!r}")
         if changed:
             raise ArgumentError(
@@ -124,8 +120,7 @@ class ModelFolder:
         number = 1 + len(list(self.path.glob("earlier-*")))
         place = self.path / f"earlier-{number}"
         place.mkdir()
-        named = [self.training, self.curves, self.table, self.held_out, self.label_map, self.logs, self.evaluation]
-        for path in [*self.path.glob("*.ckpt"), *named]:
+        for path in [*self._left_by_training, self.logs, self.evaluation]:
             if path.exists():
                 path.rename(place / path.name)
         return place
@@ -137,10 +132,9 @@ class ModelFolder:
         return read_json(self.table) if self.table.exists() else {}
 
     def columns_of(self, path: Path) -> dict[str, str]:
-        """Return how the columns of an own table were read by the training here; empty where it read another file.
+        """Return how the training here read the columns of an own table, empty where it read another file.
 
-        Raises:
-            ArgumentError: The file has changed since that training began.
+        An ArgumentError says that the file has changed since.
         """
         record = self.read_table()
         if not record or not path.is_file():
@@ -171,11 +165,7 @@ class ModelFolder:
     # the exported form and the scores
 
     def read_note(self) -> dict[str, Any]:
-        """Return what an exported folder says about itself.
-
-        Raises:
-            CheckpointError: The file is damaged, or was written by a later version.
-        """
+        """Return what an exported folder says about itself; a CheckpointError where it is damaged, or too new."""
         try:
             note = read_json(self.note)
             known = note["format"] == 1
@@ -190,11 +180,7 @@ class ModelFolder:
         return note
 
     def read_metrics(self) -> dict[str, Any]:
-        """Return what `evaluate` measured.
-
-        Raises:
-            EvaluationError: It left nothing here.
-        """
+        """Return what `evaluate` measured; an EvaluationError says that it left nothing here."""
         path = self.evaluation / "metrics.json"
         if not path.is_file():
             raise EvaluationError(
@@ -214,11 +200,9 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def write_whole(path: Path, write: str | Callable[[Path], Any]) -> Path:
-    """Write a file whole or not at all: under another name in the same folder, then renamed.
+    """Write a text, or what a function writes to the path it is given, to a file: whole or not at all.
 
-    Args:
-        path: The file. What stands there is replaced once the new one is complete.
-        write: Its text, or a function that writes a file to the path it is given.
+    It is written under another name in the same folder, then renamed, so what stands there stays until then.
     """
     partial = path.with_name(path.name + PARTIAL)
     try:
@@ -239,22 +223,20 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def held_in(folder: Path) -> str:
-    """Return what a folder holds, in words for an error message."""
+def held_in(folder: Path, called: str = "") -> str:
+    """Return what a folder holds, in words for an error message that calls it by its path, or as it is `called`."""
     if not folder.is_dir():
-        return f"the folder {folder} does not exist"
-    return f"in {folder}: {', '.join(sorted(path.name for path in folder.iterdir())[:10]) or 'nothing'}"
+        return f"{called or f'the folder {folder}'} does not exist"
+    return f"in {called or folder}: {', '.join(sorted(path.name for path in folder.iterdir())[:10]) or 'nothing'}"
 
 
 def _file_digests(args: Arguments) -> dict[str, str]:
-    named = {name: getattr(args, name) for name, setting in settings_of(type(args)).items() if setting.trait("file")}
-    paths = {name: Path(value).expanduser() for name, value in named.items() if value}
+    paths = {name: Path(getattr(args, name) or "").expanduser() for name in names_where(type(args), file=True)}
     return {name: file_digest(path) for name, path in paths.items() if path.is_file()}
 
 
 def _same_place(one: Any, other: Any) -> bool:
     """Return whether two settings name the same file or folder: a pretrained model may lie in one."""
-    if not (isinstance(one, str) and isinstance(other, str)):
-        return False
-    paths = Path(one).expanduser(), Path(other).expanduser()
-    return all(path.exists() for path in paths) and paths[0].samefile(paths[1])
+    with contextlib.suppress(OSError, TypeError, ValueError):  # not there, no text, no path
+        return Path(one).expanduser().samefile(Path(other).expanduser())
+    return False

@@ -23,11 +23,7 @@ from ratsnlp.nlpbook.texts import plain_labels
 
 
 def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
-    """Call `from_pretrained`, and say in plain words what is wrong where it fails.
-
-    Raises:
-        ModelLoadError: There is no such model, or the hub cannot be reached.
-    """
+    """Call `from_pretrained`; where it fails, a ModelLoadError says in plain words what is wrong."""
     level = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity(logging.ERROR)  # its table of new head weights alarms: a new head is wanted
     try:
@@ -50,13 +46,10 @@ def takes_token_types(model: Any) -> bool:
 
 
 def set_dropout(model: Module, *, hidden: float | None, attention: float | None) -> None:
-    """Set the shares dropped in training; warn where the model has no such dropout.
+    """Set the shares dropped in training, where None leaves them as they are; warn of dropouts the model has not.
 
-    Args:
-        model: The model to train.
-        hidden: The share for every dropout but those of attention weights; None leaves them as they are.
-        attention: The share for attention weights; None leaves them as they are. Any but 0 keeps PyTorch from its
-            fused attention on a CPU: it then writes out all `(B, heads, T, T)` weights.
+    `attention` is for attention weights, `hidden` for all else. Any `attention` but 0 keeps PyTorch from its fused
+    attention on a CPU: it then writes out all `(B, heads, T, T)` weights.
     """
     layers = [module for module in model.modules() if "SelfAttention" in type(module).__name__]
     inner = {id(getattr(layer, "dropout", None)) for layer in layers}
@@ -105,29 +98,19 @@ def match_labels(found: Sequence[str], wanted: Sequence[str]) -> list[int] | Non
 
 
 def place_labels(found: Sequence[str], labels: Sequence[str], names: Sequence[str] = ()) -> list[int] | None:
-    """Return for each label its place among those found: by itself, by the name it is shown under, or by its key.
+    """Return for each of a corpus's labels its place among those found in a head; None where not all are found.
 
-    Args:
-        found: What a head's outputs are called.
-        labels: A corpus's labels.
-        names: Their names, such as `긍정 (positive)`, in the same order.
-
-    Returns:
-        The places; None where none of these ways fits all labels.
+    They are found by themselves, by their `names`, such as `긍정 (positive)`, or by the first or second part of these.
     """
     ways = [labels, names, shown_labels(names), [split_name(name)[1] for name in names]]
     return next((places for way in ways if way and (places := match_labels(found, way)) is not None), None)
 
 
 def find_head(model: Any) -> Linear:
-    """Return the last linear layer of a classifier, whose outputs are the labels.
-
-    Raises:
-        ModelLoadError: No linear layer has one output for each label.
-    """
+    """Return the last linear layer that has an output for each label; a ModelLoadError says that there is none."""
     inside, count = set(model.base_model.modules()), model.config.num_labels
-    outside = [module for module in model.modules() if isinstance(module, Linear) and module not in inside]
-    fitting = [head for head in outside if head.out_features == count]
+    outside = [module for module in model.modules() if module not in inside]
+    fitting = [module for module in outside if isinstance(module, Linear) and module.out_features == count]
     if not fitting:
         raise ModelLoadError(f"{type(model).__name__} has no linear layer of {count} outputs")
     return fitting[-1]
@@ -140,15 +123,9 @@ def name_head(model: Any, labels: Sequence[str]) -> None:
 
 
 def order_head(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> bool:
-    """Put the rows of a trained head into the order of `labels`, by name, and log it where that moves any.
+    """Put the rows of a trained head into the order of a corpus's labels, and log it where that moves any.
 
-    Args:
-        model: A model with a head of `len(labels)` outputs.
-        labels: The corpus's labels in order.
-        names: Their names: the head may be called by these, see `place_labels`.
-
-    Returns:
-        Whether the head's names are these labels; otherwise nothing was touched.
+    They are matched by name, see `place_labels`. Returns whether all were; otherwise nothing was touched.
     """
     found = head_labels(model.config)
     places = place_labels(found, labels, names)
@@ -165,14 +142,9 @@ def order_head(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> 
 
 
 def adopt_labels(model: Any, labels: Sequence[str], names: Sequence[str] = ()) -> None:
-    """Make the head fit a corpus's labels: one that was trained for them is kept, its rows matched by name.
+    """Make the head of a model just loaded, which has `len(labels)` outputs, fit a corpus's labels.
 
-    Any other starts again from random weights.
-
-    Args:
-        model: A model with a head of `len(labels)` outputs, just loaded.
-        labels: The corpus's labels in order.
-        names: Their names: the head may be called by these, see `place_labels`.
+    One that was trained for them is kept, its rows matched by name; any other starts again from random weights.
     """
     trained = type(model).__name__ in (model.config.architectures or ())
     if trained and order_head(model, labels, names):

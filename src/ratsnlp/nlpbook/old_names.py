@@ -4,6 +4,7 @@ The rest of the library knows nothing of it, but for the lines that ask here: `n
 of the task folders and their `corpus` modules, and `add_encode_plus()` where transformers is loaded.
 """
 
+import copy
 import dataclasses
 import sys
 import tempfile
@@ -56,6 +57,9 @@ MOVED = {
 }
 """Names that are in another module of a task's folder now."""
 
+NOT_YET = (f"{NLPBOOK}.generation",)
+"""Tasks of 1.x that this version does not have yet."""
+
 SETTINGS = {
     "do_eval": "validation runs whenever fit() gets a validation loader; leave do_eval out",
     "eval": "validation runs whenever fit() gets a validation loader; leave eval out",
@@ -72,6 +76,7 @@ def find(name: str, module: str = "") -> Any:
     place = MOVED.get(module, {}).get(name) if module else NAMES.get(name)
     if place is None:
         where = f"{NLPBOOK}.{module}" if module else NLPBOOK
+        _refuse_absent(f"{where}.{name}", AttributeError)
         raise AttributeError(f"module {where!r} has no attribute {name!r}")
     if not module:
         warnings.warn(f"nlpbook.{name} is an old name; it still works: {place.replace(':', '.')}", stacklevel=3)
@@ -102,10 +107,18 @@ class _OldModule(types.ModuleType):
         raise AttributeError(f"module {self.__name__!r} of ratsnlp 1.x is gone, and {name!r} with it; see `nlpbook.*`")
 
 
+def _refuse_absent(name: str, kind: type[Exception] = ModuleNotFoundError) -> None:
+    """Raise an error that says which tasks there are, where a name stands for one that is not there yet."""
+    if name in NOT_YET:
+        there = ", ".join(resolve_name(f"{NLPBOOK}.tasks:TASKS"))
+        raise kind(f"{name} is not part of this version of ratsnlp yet; its tasks are {there}")
+
+
 def install() -> None:
-    """Let the modules of 1.x be imported that are no longer there."""
+    """Let the modules of 1.x be imported that are no longer there, and say which are not there yet."""
     for name in MODULES:
         sys.modules.setdefault(f"{NLPBOOK}.{name}", _OldModule(f"{NLPBOOK}.{name}"))
+    sys.meta_path.append(types.SimpleNamespace(find_spec=lambda name, *_: _refuse_absent(name)))  # asked last
 
 
 def get_tokenizer(args: Any) -> Any:
@@ -154,14 +167,23 @@ convert_ner = partial(_convert, "ner.dataset:NERDataset")
 def add_encode_plus() -> None:
     """Put `encode_plus`, which transformers 5 no longer has, back on tokenizers: the published cells call it.
 
-    A text that is given as ids, as those cells do, is read back first; the ids that come out are the same.
+    Ids given for a text, as those cells do, and tokens stay as they are: none is read back and cut anew.
     """
+    from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerBase
 
     def encode_plus(self: Any, text: Any, text_pair: Any = None, **options: Any) -> Any:
         warnings.warn("tokenizer.encode_plus(...) is called tokenizer(...) now", FutureWarning, stacklevel=2)
-        texts = [each if isinstance(each, str) else self.decode(each) for each in (text, text_pair) if each is not None]
-        return self(*texts, **options)
+        given = [each for each in (text, text_pair) if each is not None]
+        if all(isinstance(each, str) for each in given) or not self.is_fast:  # one in Python takes ids as they are
+            return self(*given, **options)
+        tokens = [self.tokenize(each) if isinstance(each, str) else list(each) for each in given]
+        tokens = [[t if isinstance(t, str) else self.convert_ids_to_tokens(int(t)) for t in each] for each in tokens]
+        known = {t: self.convert_tokens_to_ids(t) for each in (*tokens, self.all_special_tokens) for t in each}
+        whole = copy.copy(self)  # the same tokenizer, but that each of these tokens is a word
+        whole._tokenizer = Tokenizer(models.WordLevel(known, unk_token=""))
+        whole._tokenizer.post_processor = self.backend_tokenizer.post_processor
+        return whole(*tokens, **options | {"is_split_into_words": True})
 
     if not hasattr(PreTrainedTokenizerBase, "encode_plus"):
         PreTrainedTokenizerBase.encode_plus = encode_plus  # type: ignore[attr-defined]

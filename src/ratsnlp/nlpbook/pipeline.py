@@ -41,11 +41,7 @@ def _own_files(args: TrainArguments) -> dict[str, Path]:
 
 
 def _learns_from_table(spec: TaskSpec, args: TrainArguments) -> bool:
-    """Return whether the training file is a table with labels of its own, and not one that the named corpus reads.
-
-    Raises:
-        ArgumentError: Columns are named, but no table can be read.
-    """
+    """Return whether the training file is a table with labels of its own, and not one that the named corpus reads."""
     named = [name for name in names_where(type(args), column=True) if getattr(args, name)]
     path = _own_files(args).get("train")
     if path and spec.corpus_class(spec.default_corpus).can_skip_rows:
@@ -79,9 +75,8 @@ def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
         return _build_table(spec, args)
     name = args.downstream_corpus_name or ""
     if name.removeprefix(BUILTIN) not in spec.corpora:
-        known = ", ".join(
-            [*spec.corpora, *(BUILTIN + corpus for corpus in spec.corpora if (CORPORA / corpus).is_dir())]
-        )
+        samples = [BUILTIN + corpus for corpus in spec.corpora if (CORPORA / corpus).is_dir()]
+        known = ", ".join([*spec.corpora, *samples])
         raise ArgumentError(f"downstream_corpus_name {name!r} is not known to this task; it reads {known}")
     corpus_class = spec.corpus_class(name)
     options = {"skip_bad_rows": args.skip_bad_rows} if corpus_class.can_skip_rows else {}
@@ -91,14 +86,8 @@ def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
 
 
 def _build_table(spec: TaskSpec, args: TrainArguments) -> Any:
-    """Return the corpus of an own table; a training that goes on asks nothing that was answered before.
-
-    Raises:
-        ArgumentError: The columns cannot be told, or the file has changed since the training began.
-        RatsnlpError: A file cannot be read.
-    """
     files = _own_files(args)
-    before = _folder_of(args).columns_of(files["train"])
+    before = _folder_of(args).columns_of(files["train"])  # a training that goes on asks nothing again
     return spec.load("table")(
         files["train"],
         args.text_column or before.get("text"),
@@ -111,10 +100,6 @@ def _build_table(spec: TaskSpec, args: TrainArguments) -> Any:
         seed=args.seed or 0,
         skip_bad_rows=args.skip_bad_rows,
     )
-
-
-def _restore_table(spec: TaskSpec, folder: ModelFolder) -> Any:
-    return spec.load("table").restore(folder.path) if spec.table and folder.read_table() else None
 
 
 def _folder_of(args: TrainArguments) -> ModelFolder:
@@ -130,10 +115,7 @@ def split_datasets(spec: TaskSpec, args: TrainArguments, tokenizer: Any, corpus:
     """Return the rows to train on and the rows to validate on.
 
     Validation rows are held out of train, from the rows after `max_train_examples` where that leaves any; an own
-    validation file, or `validate_on="test"`, takes their place.
-
-    Raises:
-        ArgumentError: There are too few rows to hold any out.
+    validation file, or `validate_on="test"`, takes their place. An ArgumentError says that there are too few rows.
     """
     build = spec.load("dataset")
     everything: FeatureDataset[Any, Any] = build(args=args, corpus=corpus, tokenizer=tokenizer, mode="train")
@@ -182,7 +164,12 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
     set_logger(args)
     corpus, tokenizer, train_dataset, val_dataset = _prepare_data(spec, args)
     task = spec.load("task")(load_model(spec, args, corpus), args)
-    _tell_findings(check(args, task.model, tokenizer, train_dataset))
+    report = check(args, task.model, tokenizer, train_dataset)
+    for finding in report.findings:
+        if finding.level != "error":
+            say = logger.warning if finding.level == "warning" else logger.info
+            say("check: %s: %s", finding.name, finding.message)
+    report.raise_for_errors()
     get_trainer(args).fit(task, *get_dataloaders(args, train_dataset, val_dataset))
     return select_checkpoint(path)
 
@@ -190,58 +177,25 @@ def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
 def _prepare_data(spec: TaskSpec, args: TrainArguments) -> tuple[Any, PreTrainedTokenizerBase, Any, Any]:
     corpus = build_corpus(spec, args)
     _fetch_corpus(args)
-    tokenizer = load_tokenizer(args)
+    tokenizer = load_pretrained(AutoTokenizer.from_pretrained, args.pretrained_model_name)
     train_dataset, val_dataset = split_datasets(spec, args, tokenizer, corpus)
     counts = (f"{dataset.example_count:,}" for dataset in (train_dataset, val_dataset))
     logger.info("training on %s examples, validating on %s", *counts)
     return corpus, tokenizer, train_dataset, val_dataset
 
 
-def _tell_findings(report: Report) -> None:
-    """Log what a check found.
-
-    Raises:
-        CheckError: It found errors.
-    """
-    for finding in (*report.of("warning"), *report.of("note")):
-        say = logger.warning if finding.level == "warning" else logger.info
-        say("check: %s: %s", finding.name, finding.message)
-    report.raise_for_errors()
-
-
 def check_task(name: str, args: TrainArguments) -> Report:
-    """Check what `train` would train, and train nothing.
-
-    Args:
-        name: A task of `TASKS`, for example "classification".
-        args: The training settings.
-
-    Raises:
-        RatsnlpError: The corpus or the model cannot be had.
-    """
+    """Check what `train` would train with the same arguments, and train nothing. It raises what `train` raises."""
     spec = TASKS[name]
     args = _name_table(spec, args)
     corpus, tokenizer, train_dataset, _ = _prepare_data(spec, args)
     return check(args, load_model(spec, args, corpus), tokenizer, train_dataset)
 
 
-def load_tokenizer(args: TrainArguments) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of the pretrained model.
-
-    Raises:
-        ModelLoadError: It cannot be had.
-    """
-    tokenizer: PreTrainedTokenizerBase = load_pretrained(AutoTokenizer.from_pretrained, args.pretrained_model_name)
-    return tokenizer
-
-
 def load_model(spec: TaskSpec, args: TrainArguments, corpus: Any) -> PreTrainedModel:
-    """Return the pretrained model in float32, with a head for the corpus's labels.
+    """Return the pretrained model in float32, with a head for the corpus's labels; a ModelLoadError where it fails.
 
     The head is new, unless the model was already trained for these labels: then its rows are kept, matched by name.
-
-    Raises:
-        ModelLoadError: It cannot be had.
     """
     labels = plain_labels(corpus.get_labels())
     # without a dtype, transformers loads the type that the file was saved in
@@ -258,8 +212,8 @@ def load_model(spec: TaskSpec, args: TrainArguments, corpus: Any) -> PreTrainedM
     return model
 
 
-def describe_folder(folder: str | Path) -> tuple[TaskSpec, dict[str, Any]]:
-    """Return the task of a model folder, or of an exported one, and what its best checkpoint says about itself.
+def find_model(folder: str | Path) -> tuple[TaskSpec, Path, dict[str, Any]]:
+    """Return the task of a model folder, or of an exported one, its best checkpoint, and what that says about itself.
 
     Raises:
         CheckpointError: There is no checkpoint to choose, or its task is not known.
@@ -268,23 +222,21 @@ def describe_folder(folder: str | Path) -> tuple[TaskSpec, dict[str, Any]]:
     described = describe_fine_tuned(path)
     for spec in TASKS.values():
         if spec.task_name == described.get("task"):
-            return spec, described
+            return spec, path, described
     raise CheckpointError(f"{path} was trained for {described.get('task')!r}; known are {', '.join(TASKS)}")
 
 
 def load_predictor(folder: str | Path, engine: str = "torch") -> Any:
     """Return the predictor of a model folder, or of an exported one; the folder knows its task.
 
-    Args:
-        folder: The folder.
-        engine: How the model is run: "torch", "torch-int8", "onnx" or "onnx-int8".
+    `engine` is how the model is run: "torch", "torch-int8", "onnx" or "onnx-int8".
 
     Raises:
         ArgumentError: There is no such engine, or its packages are not installed.
         CheckpointError: There is no checkpoint to choose, or its task is not known.
     """
-    spec, _ = describe_folder(folder)
-    return spec.load("predictor").load(folder, engine=engine)
+    spec, path, _ = find_model(folder)
+    return spec.load("predictor").load(path, engine=engine)
 
 
 def evaluate(
@@ -308,22 +260,22 @@ def evaluate(
         ArgumentError: The task has no such baseline.
         RatsnlpError: The checkpoint or the corpus cannot be had.
     """
-    spec, described = describe_folder(folder)
+    spec, path, described = find_model(folder)
     wanted = [name for name, asked in baselines.items() if asked]
-    for name in wanted:
-        if name not in spec.baselines:
-            known = ", ".join(spec.baselines) or "none"
-            raise ArgumentError(
-                f"{folder} holds a model for {spec.task_name}, whose baselines are: {known}; got {name}"
-            )
+    if unknown := [name for name in wanted if name not in spec.baselines]:
+        known = ", ".join(spec.baselines) or "none"
+        raise ArgumentError(
+            f"{folder} holds a model for {spec.task_name}, whose baselines are: {known}; got {unknown[0]}"
+        )
     settings = described["settings"] | ({"downstream_corpus_root_dir": corpus_root} if corpus_root else {})
     # held-out rows of an own table stay in the model folder: what is exported may be published
     home = ModelFolder(folder)
     args = spec.load("arguments")(**settings)
-    corpus = _restore_table(spec, _folder_of(args) if home.is_exported else home) or build_corpus(spec, args)
+    read = _folder_of(args) if home.is_exported else home
+    corpus = spec.load("table").restore(read.path) if spec.table and read.read_table() else build_corpus(spec, args)
     _fetch_corpus(args)
     examples = list(corpus.examples(corpus_folder(args), mode))
-    report = score(load_predictor(folder), examples, corpus, args, mode, precision)
+    report = score(spec.load("predictor").load(path), examples, corpus, args, mode, precision)
     if wanted:
         learned = list(islice(corpus.examples(corpus_folder(args), "train"), args.max_train_examples))
         given = learned, examples, corpus.get_labels(), corpus.label_names
@@ -335,5 +287,5 @@ def evaluate(
 
 def build_app(folder: str | Path, engine: str = "torch", **options: Any) -> Flask:
     """Return the page of a model folder, ready to `run()`. See `load_predictor` and `build_web_service_app`."""
-    spec, _ = describe_folder(folder)
-    return build_task_app(spec, load_predictor(folder, engine), **options)
+    spec, path, _ = find_model(folder)
+    return build_task_app(spec, spec.load("predictor").load(path, engine=engine), **options)

@@ -19,7 +19,7 @@ import click
 import yaml
 
 from ratsnlp.nlpbook.environment import in_notebook
-from ratsnlp.nlpbook.errors import ArgumentError
+from ratsnlp.nlpbook.errors import ArgumentError, PositionError
 from ratsnlp.nlpbook.old_names import SETTINGS
 from ratsnlp.nlpbook.texts import plain
 
@@ -36,19 +36,12 @@ class Range:
     open_high: bool = False
 
     def __contains__(self, number: float) -> bool:
-        """Return whether `number` lies in the range; not-a-number never does."""
-        above = number > self.low if self.open_low else number >= self.low
+        above = number > self.low if self.open_low else number >= self.low  # not-a-number never is
         return above and (self.high is None or (number < self.high if self.open_high else number <= self.high))
 
     def __str__(self) -> str:
-        """Return the range as a reader would write it: `>= 1`, `> 0 and <= 1`."""
         below = "" if self.high is None else f" and {'<' if self.open_high else '<='} {self.high}"
         return f"{'>' if self.open_low else '>='} {self.low}{below}"
-
-
-def AtLeast(low: float) -> Range:  # noqa: N802
-    """Return the range of numbers `>= low`."""
-    return Range(low)
 
 
 def arg(
@@ -57,7 +50,7 @@ def arg(
     *,
     shown: str | None = None,
     local: bool = False,
-    effect: bool = True,
+    effect: bool | None = None,
     file: bool = False,
     column: bool = False,
     answering: bool = False,
@@ -69,11 +62,13 @@ def arg(
         help: One line of help.
         shown: How to show a default that differs between machines.
         local: It belongs to one machine, not to the model: model cards leave it out.
-        effect: Whether it changes what a training results in; others may differ when one is resumed.
+        effect: Whether it changes what a training results in, by default unless `local`; others may differ when one is
+            resumed.
         file: It names a file of the user's. The same content under another path is the same file.
         column: It names a column of an own table, or how the table's rows are read.
         answering: It also shapes the answers of the trained model, so predictors and deploy settings take it over.
     """
+    effect = not local if effect is None else effect
     traits = {"local": local, "effect": effect, "file": file, "column": column, "answering": answering}
     return field(default=default, metadata={"help": help, "shown": shown, **traits})
 
@@ -160,23 +155,22 @@ def settings_of(arguments_class: Any) -> dict[str, Setting]:
 
 @dataclass(kw_only=True)
 class Arguments:
-    """Base of all settings: checked as a whole when made, so that one error names everything that is wrong."""
+    """Base of all settings. They are checked as a whole when made: one `ArgumentError` names all that is wrong."""
 
-    def __new__(cls, *_: Any, **named: Any) -> Self:
-        """Say what became of a setting that is gone, where Python would say that it expects none of that name.
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Say what to write where Python would say that it takes no setting by position, or none of that name.
 
         Raises:
+            PositionError: Settings are given without their names: their order was another one in each task and version.
             ArgumentError: A setting of 1.x that is gone is given.
         """
+        if given:
+            names = ", ".join(f"{setting.name}=..." for setting in fields(cls)[:3])
+            raise PositionError(f"settings of {cls.__name__} are given by name: {cls.__name__}({names})")
         cls.raise_for([f"{name} is gone: {SETTINGS[name]}" for name in named if name in SETTINGS])
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        """Check every setting.
-
-        Raises:
-            ArgumentError: One or more settings cannot be used; the message lists all of them.
-        """
         wrong = []
         for name, setting in settings_of(type(self)).items():
             value = setting.parse(plain(getattr(self, name)))
@@ -198,11 +192,7 @@ class Arguments:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], source: str) -> Self:
-        """Make settings from `values` by name.
-
-        Raises:
-            ArgumentError: A name is unknown (the nearest known one is suggested), or a value cannot be used.
-        """
+        """Make settings from `values` by name; an ArgumentError lists unknown names, or values that cannot be used."""
         known = settings_of(cls)
         problems = []
         for name in (name for name in values if name not in known):
@@ -251,10 +241,8 @@ def build_options(arguments_class: type[Arguments]) -> list[click.Parameter]:
 def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path | None = None) -> ArgumentsT:
     """Make settings from a file, from the script's flags, or, in a notebook, from the defaults.
 
-    Args:
-        argument_class: The settings class, for example `ClassificationTrainArguments`.
-        json_file_path: A JSON or YAML file. Without one, a script's own command line is read, as by `parse_flags`; a
-            notebook's belongs to the notebook program and is never looked at.
+    `json_file_path` names a JSON or YAML file. Without one, a script's own command line is read, as by `parse_flags`; a
+    notebook's belongs to the notebook program and is never looked at.
 
     Raises:
         ArgumentError: The file, a name or a value cannot be used.
@@ -265,11 +253,7 @@ def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path 
 
 
 def parse_flags(argument_class: type[ArgumentsT], flags: Sequence[str]) -> ArgumentsT:
-    """Make settings from `[CONFIG] [--setting value ...]`; flags win over the file.
-
-    Raises:
-        ArgumentError: A flag is unknown or lacks its value, or a value cannot be used.
-    """
+    """Make settings from `[CONFIG] [--setting value ...]`, flags before the file; an ArgumentError names a bad one."""
     command = click.Command(
         Path(sys.argv[0]).name, params=[click.Argument(["config"], required=False), *build_options(argument_class)]
     )
@@ -278,7 +262,8 @@ def parse_flags(argument_class: type[ArgumentsT], flags: Sequence[str]) -> Argum
     except click.exceptions.Exit:  # --help was printed
         raise SystemExit(0) from None
     except click.UsageError as error:
-        raise ArgumentError(f"{error.format_message()} Try --help.") from None
+        gone = SETTINGS.get(getattr(error, "option_name", "").lstrip("-"))
+        raise ArgumentError(f"{error.format_message()} {f'It is gone: {gone}' if gone else 'Try --help.'}") from None
     return merge_settings(argument_class, given.pop("config"), given)
 
 

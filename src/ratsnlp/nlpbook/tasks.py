@@ -4,7 +4,8 @@ Specs hold names of parts, not the parts: listing tasks imports no model code. A
 `spec.py` in it, and one entry in `TASKS`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import Any
@@ -14,24 +15,13 @@ from ratsnlp.nlpbook.builtin import BUILTIN
 
 @dataclass(frozen=True, kw_only=True)
 class DemoPage:
-    """What a task's page shows.
+    """What a task's page shows. An example with more or fewer values than there are fields is a `ValueError`."""
 
-    Attributes:
-        template: The page's template, which fills blocks of `base.html`.
-        fields: The texts of a request, in the order in which `inference_fn` takes them.
-        title: The page's title.
-        examples: Examples to press, each with a text for every field.
-        templates: A folder of templates outside this package in which `template` is looked for first.
-
-    Raises:
-        ValueError: An example has more or fewer values than there are fields.
-    """
-
-    template: str
-    fields: tuple[str, ...]
+    template: str  # the page's template, which fills blocks of `base.html`
+    fields: tuple[str, ...]  # the texts of a request, in the order in which `inference_fn` takes them
     title: str = "ratsnlp"
-    examples: tuple[tuple[str, ...], ...] = ()
-    templates: str = ""
+    examples: tuple[tuple[str, ...], ...] = ()  # examples to press, each with a text for every field
+    templates: str = ""  # a folder of templates outside this package in which `template` is looked for first
 
     def __post_init__(self) -> None:
         for example in self.examples:
@@ -46,75 +36,43 @@ class DemoPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """What one task's demo asks and shows.
+    """What one task's demo asks and shows."""
 
-    Attributes:
-        settings: The training settings in which it differs from the common ones.
-        inputs: What the trained model is asked at the end.
-        shown: The fields of an answer to print.
-    """
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    inputs: tuple[Any, ...]
-    shown: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)  # training settings that differ from the common ones
+    inputs: tuple[Any, ...]  # what the trained model is asked at the end
+    shown: tuple[str, ...]  # the fields of an answer to print
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A simpler way to answer, which a model must beat; `ratsnlp evaluate DIR --NAME` scores it beside the model.
+    """A simpler way to answer, which a model must beat; `ratsnlp evaluate DIR --NAME` scores it beside the model."""
 
-    Attributes:
-        function: `module:name` of `(train, test, labels, label_names) -> report`, on the examples of both splits.
-        help: One line of help.
-    """
-
-    function: str
-    help: str
+    function: str  # `module:name` of `(train, test, labels, label_names) -> report`, on the examples of both splits
+    help: str  # one line
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """One task. Parts that need model code are given as `module:name`; `load` imports them.
+    """One task. Parts that need model code are given as `module:name`; `load` imports them."""
 
-    Attributes:
-        name: The name of the command's TASK and of the task's folder.
-        task_name: What `downstream_task_name` says for this task, in settings and checkpoints.
-        title: What the task is called in tables and cards.
-        arguments: The training settings.
-        deploy_arguments: The settings to serve a model with.
-        corpora: The corpora that the command knows, by name; the first is the default.
-        dataset: Features of a corpus's split.
-        task: The training task, a `LightningModule`.
-        model: transformers' class that builds the model.
-        pipeline: What the hub, and transformers' `pipeline`, call the task; empty where there is none.
-        predictor: Answers of a trained model.
-        page: What its page shows.
-        demo: What its demo trains and asks.
-        choose_page: Returns the page for an `inference_fn`, where it depends on that.
-        table: The corpus of own tables with labels of their own; empty where own files hold what the corpora hold.
-        pairs: Whether a row of such a table has two texts.
-        baselines: Simpler ways to answer, by name.
-        notebooks: The notebooks that teach it, by stem.
-    """
-
-    name: str
-    task_name: str
-    title: str
-    arguments: str
-    deploy_arguments: str = ""
-    corpora: Mapping[str, str]
-    dataset: str
-    task: str
-    model: str
-    pipeline: str = ""
-    predictor: str
+    name: str  # that of the command's TASK and of the task's folder
+    task_name: str  # what `downstream_task_name` says for this task, in settings and checkpoints
+    title: str  # what the task is called in tables and cards
+    arguments: str  # the training settings
+    deploy_arguments: str = ""  # the settings to serve a model with
+    corpora: Mapping[str, str]  # the corpora that the command knows, by name; the first is the default
+    dataset: str  # features of a corpus's split
+    task: str  # the training task, a `LightningModule`
+    model: str  # transformers' class that builds the model
+    pipeline: str = ""  # what the hub, and transformers' `pipeline`, call the task; empty where there is none
+    predictor: str  # answers of a trained model
     page: DemoPage
     demo: Demo
-    choose_page: str = ""
-    table: str = ""
-    pairs: bool = False
+    choose_page: str = ""  # returns the page for an `inference_fn`, where it depends on that
+    table: str = ""  # the corpus of own tables with own labels; empty where own files hold what the corpora hold
+    pairs: bool = False  # whether a row of such a table has two texts
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
-    notebooks: tuple[str, ...] = ()
+    notebooks: tuple[str, ...] = ()  # the notebooks that teach it, by stem
 
     def load(self, part: str) -> Any:
         """Import a part and return it."""
@@ -134,29 +92,23 @@ class TaskSpec:
         page: DemoPage = self.load("choose_page")(inference_fn) if self.choose_page else self.page
         return page
 
+    def get_web_service_app(self, inference_fn: Any, is_colab: bool = True, **options: Any) -> Any:
+        """Return the page that answers with `inference_fn`; `app.run()` serves it.
 
-class Tasks(Mapping[str, TaskSpec]):
-    """Specs by name, imported when they are looked up.
+        `inference_fn` is a predictor, or a hand-written function of the page's `fields`, in their order, that returns a
+        dict in the published form. `is_colab` is as in the published cells; False keeps the page to its machine even in
+        Colab. Options: see `build_web_service_app`.
+        """
+        build = resolve_name("ratsnlp.nlpbook.serving.app:build_task_app")
+        return build(self, inference_fn, is_colab=is_colab, **options)
 
-    Args:
-        places: For each name, `module:name` of its spec.
-    """
 
-    def __init__(self, places: Mapping[str, str]):
-        self.places = dict(places)
+class Tasks(UserDict[str, Any]):
+    """Specs by name, imported when they are looked up: what is given is `module:name` of each."""
 
     def __getitem__(self, name: str) -> TaskSpec:
-        """Return the spec of a task."""
-        spec: TaskSpec = resolve_name(self.places[name])
+        spec: TaskSpec = resolve_name(self.data[name])
         return spec
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the names."""
-        return iter(self.places)
-
-    def __len__(self) -> int:
-        """Return how many tasks there are."""
-        return len(self.places)
 
 
 def tasks_of(part: str, owner: type) -> tuple[str, ...]:

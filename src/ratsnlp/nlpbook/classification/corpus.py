@@ -9,7 +9,7 @@ from typing import Self
 
 from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.data.corpus import Corpus, choose_held_out, held_out_count, read_lines
-from ratsnlp.nlpbook.errors import CorpusFormatError
+from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.model_folder import ModelFolder, file_digest
 from ratsnlp.nlpbook.tables.columns import Columns, choose_columns
 from ratsnlp.nlpbook.tables.reading import Table
@@ -119,7 +119,7 @@ class TableCorpus(Corpus[ClassificationExample]):
     ):
         self.skip_bad_rows = skip_bad_rows
         self._name_files(train, validation or test or train, test or train)
-        path = self.path("", "train")
+        path = self.train_path = self.path("", "train")
         table = Table(path)
         if not table.names:
             raise CorpusFormatError(f"{path} is empty")
@@ -128,7 +128,7 @@ class TableCorpus(Corpus[ClassificationExample]):
         found = learned.survey()
         self.own_labels = list(learned.labels or ())
         self.held_out: frozenset[int] = frozenset()
-        if self.files["train"] in (self.files["val"], self.files["test"]):
+        if path in (self.path("", "val"), self.path("", "test")):
             self.held_out = choose_held_out(found, held_out_count(len(found), held_out), seed)
             count, rows = len(self.held_out), len(found)
             if not count:
@@ -139,6 +139,13 @@ class TableCorpus(Corpus[ClassificationExample]):
             logger.info("%s: %d rows held out to score on, %d left to learn from", path.name, count, rows - count)
         for other in {self.path("", mode) for mode in ("val", "test")} - {path}:
             self.open(other).survey()
+
+    def path(self, data_root_path: str | Path, mode: str) -> Path:
+        """Return the file of a split. Raises `ArgumentError` where a subclass's `paths` gives several."""
+        path, *others = self.paths(data_root_path, mode)
+        if others:
+            raise ArgumentError(f"{type(self).__name__} reads one file for each split: join the files of {mode!r}")
+        return path
 
     def _name_files(self, train: str | Path, validation: str | Path, test: str | Path) -> None:
         named = {"train": train, "val": validation, "test": test}
@@ -159,7 +166,7 @@ class TableCorpus(Corpus[ClassificationExample]):
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ClassificationExample]:
         """Yield the examples of a split one by one, in the order of the file."""
         path = self.path(data_root_path, mode)
-        whole = path != self.files["train"]
+        whole = path != self.train_path
         for number, example in enumerate(self.read(path)):
             if whole or (number in self.held_out) == (mode != "train"):
                 yield example
@@ -176,7 +183,7 @@ class TableCorpus(Corpus[ClassificationExample]):
     def write_record(self, folder: str | Path) -> None:
         """Write into a model folder what scoring needs later: columns, labels, files, and the held-out rows."""
         record = {
-            "files": {mode: str(path) for mode, path in self.files.items()},
+            "files": {mode: str(self.path("", mode)) for mode in self.files},
             "sha256": file_digest(self.path("", "train")),
             "columns": asdict(self.columns),
             "labels": self.own_labels,
@@ -197,6 +204,7 @@ class TableCorpus(Corpus[ClassificationExample]):
         others = (record["files"][mode] for mode in ("val", "test"))
         corpus = cls.__new__(cls)
         corpus._name_files(train, *(home.held_out if other == train else other for other in others))
+        corpus.train_path = Path(train)
         corpus.columns = Columns(**record["columns"])
         corpus.own_labels, corpus.skip_bad_rows = record["labels"], record["skip_bad_rows"]
         corpus.held_out = frozenset(record["held_out"])
@@ -206,10 +214,8 @@ class TableCorpus(Corpus[ClassificationExample]):
 def read_nsmc(path: Path) -> Iterator[tuple[str, str]]:
     """Yield `(review, label)` from an NSMC file: tab-separated `id document label`, one header line, label 0 or 1.
 
-    Documents that hold a quote are quoted as in CSV by NSMC's makers, so a line is not simply split at its tabs.
-
-    Raises:
-        CorpusFormatError: A row has other columns or another label; names the file and the line on which it starts.
+    Documents that hold a quote are quoted as in CSV by NSMC's makers, so a line is not simply split at its tabs. Raises
+    `CorpusFormatError`, with file and line, for a row of other columns or another label.
 
     Source: https://github.com/e9t/nsmc (150,000 training and 50,000 test reviews, CC0).
     """

@@ -31,8 +31,7 @@ class ClassificationDataset(FeatureDataset[ClassificationExample, Classification
     def convert_examples(self, examples: Sequence[ClassificationExample]) -> Chunk:
         """Turn examples into ids, the token at which a pair's second text begins, and label numbers.
 
-        Raises:
-            CorpusFormatError: A label is not one of the corpus's.
+        Raises `CorpusFormatError` if a label is not one of the corpus's.
         """
         number: dict[str | None, int] = {label: i for i, label in enumerate(self.get_labels())} | {None: NO_LABEL}
         for example in examples:

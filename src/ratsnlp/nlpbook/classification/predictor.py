@@ -26,15 +26,12 @@ def explain(predictor: "ClassificationPredictor", *texts: str) -> dict[str, Any]
 
     The model reads the texts once as they are and once without each eojeol, all together. What lies beyond
     `max_seq_length` is not read, so it weighs 0. Of a predictor nothing more is used than `answer_fields`, `tokenizer`,
-    `max_seq_length`, `label_names` and `probabilities`.
+    `max_seq_length`, `label_names` and `probabilities`. Raises `TypeError` for more or fewer texts than a question has.
 
     Returns:
         The texts (in NFC, which places count in) under their names; `prediction` and its `probability`; and `words`,
         the eojeols in order, as dicts: the `field` that one stands in, its `text`, its characters `start` and `end`
         (half-open), and its `weight`, by how much the probability falls without it; below 0, it rises.
-
-    Raises:
-        TypeError: There are more or fewer texts than a question has.
     """
     fields = predictor.answer_fields
     if len(texts) != len(fields):
@@ -89,10 +86,10 @@ def describe_probabilities(probabilities: Tensor, labels: Sequence[str], names: 
     for name, value in zip(names, values, strict=True):
         shown, key = split_name(name)
         answer |= {f"{key}_data": f"{shown} {value}", f"{key}_width": f"{value * 100:.2f}%"}
-    triples = zip(labels, names, values, strict=True)
-    listed: list[dict[str, Any]] = [{"label": label, "name": name, "probability": p} for label, name, p in triples]
-    ranked = sorted(listed, key=lambda entry: -entry["probability"])
-    best_first = [{"label": entry["name"], "probability": entry["probability"]} for entry in ranked]
+    triples = list(zip(labels, names, values, strict=True))
+    ranked = sorted(triples, key=lambda triple: -triple[2])
+    best_first = [{"label": name, "probability": value} for _, name, value in ranked]
+    listed = [{"label": label, "name": name, "probability": value} for label, name, value in triples]
     return answer | {"labels": best_first, "probabilities": listed}
 
 
@@ -103,9 +100,7 @@ def _compose(text: Any) -> Any:
 class ClassificationPredictor(Predictor):
     """Classify texts. `predictor("재미있어요")` answers one text, `predictor([...])` many in few forward passes."""
 
-    answer_fields: ClassVar[tuple[str, ...]] = ("sentence",)
-    """Under which names an answer repeats the texts that were asked about, as published."""
-
+    answer_fields: ClassVar[tuple[str, ...]] = ("sentence",)  # how an answer names the texts asked about, as published
     model_class = staticmethod(lambda: AutoModelForSequenceClassification)
 
     @classmethod

@@ -1,13 +1,7 @@
 """All that the rest of the library has to know of document classification."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
 from ratsnlp.nlpbook.arguments import LAST_EPOCH
 from ratsnlp.nlpbook.tasks import Demo, DemoPage, TaskSpec
-
-if TYPE_CHECKING:
-    from ratsnlp.nlpbook.serving.app import WebApp
 
 HERE = "ratsnlp.nlpbook.classification"
 
@@ -43,15 +37,4 @@ SPEC = TaskSpec(
     notebooks=("classification_train", "classification_deploy"),
 )
 
-
-def get_web_service_app(
-    inference_fn: Callable[[str], Mapping[str, Any]], is_colab: bool = True, **options: Any
-) -> "WebApp":
-    """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
-
-    `inference_fn` is a predictor, or a hand-written function that returns a dict in the published form. `is_colab` is
-    as in the published cells; False keeps the page to its machine even in Colab. Options: see `build_web_service_app`.
-    """
-    from ratsnlp.nlpbook.serving.app import build_task_app
-
-    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)
+get_web_service_app = SPEC.get_web_service_app

@@ -23,19 +23,12 @@ IGNORE_INDEX = -100
 
 @dataclass(frozen=True)
 class Padding:
-    """How rows of one dataset are padded to a batch.
+    """How rows of one dataset are padded to a batch."""
 
-    Attributes:
-        token_id: The tokenizer's padding id; RoBERTa-like models derive positions from it, so 0 would not do for all.
-        max_length: No batch is longer, even when rounded up.
-        fixed: Pad to 16, 32, 64, ... instead of to the longest row: XLA compiles again for every new length.
-        multiple: Round the longest row up to a multiple of this: 8 fills a GPU's matrix units, see `fitting_multiple`.
-    """
-
-    token_id: int
-    max_length: int
-    fixed: bool = False
-    multiple: int = 8
+    token_id: int  # the tokenizer's; RoBERTa-like models derive positions from it, so 0 would not do for all
+    max_length: int  # no batch is longer, even when rounded up
+    fixed: bool = False  # pad to 16, 32, 64, ..., not to the longest row: XLA compiles again for every new length
+    multiple: int = 8  # what the longest row is rounded up to: 8 fills a GPU's matrix units, see `fitting_multiple`
 
     def length(self, longest: int) -> int:
         """Return the length of a batch whose longest row has `longest` tokens: a multiple, or a power of two."""
@@ -149,13 +142,11 @@ class LengthGroupedSampler(DistributedSampler[int]):
         self.lengths, self.batch_size, self.shuffle, self.seed, self.epoch = lengths, batch_size, shuffle, seed, 0
 
     def __len__(self) -> int:
-        """Return how many rows this process draws."""
         rank, processes = process_rank()
         rows = len(self.lengths)
         return -(-rows // processes) if self.shuffle else len(range(rank, rows, processes))
 
     def __iter__(self) -> Iterator[int]:
-        """Yield this process's row numbers in order."""
         rank, processes = process_rank()
         order = self.training_order(processes) if self.shuffle else self.lengths.argsort(descending=True, stable=True)
         return iter(order[rank::processes].tolist())

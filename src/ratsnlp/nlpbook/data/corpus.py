@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, builtin_corpus
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError, CorpusMissingError
+from ratsnlp.nlpbook.model_folder import held_in
 
 HELD_OUT_AT_MOST = 5000
 """More held-out rows than these make a score hardly surer."""
@@ -36,12 +37,9 @@ def share_out(sizes: Sequence[int], total: int) -> list[int]:
 
 
 def choose_held_out(labels: Sequence[str], count: int, seed: int) -> frozenset[int]:
-    """Return the numbers of about `count` rows to hold out, each label with its share.
+    """Return the numbers of about `count` of the rows with these labels to hold out, of each label its share.
 
-    Args:
-        labels: The label of every row.
-        count: How many rows to hold out.
-        seed: Same labels and seed, same rows, on every machine.
+    Same labels and seed, same rows, on every machine.
     """
     rows: dict[str, list[int]] = defaultdict(list)
     for row, label in enumerate(labels):
@@ -59,14 +57,13 @@ Files = str | Path | tuple[str | Path, ...]
 
 READING = ("get_examples", "iterate_examples", "read")
 """The methods by which a corpus gives examples, of which a subclass may override any."""
-FILES = ("paths", "path", "find")
 
 
 class Corpus(Generic[ExampleT]):
     """Base of all corpora. A corpus class names its files and labels and says how to read one file.
 
-    A subclass may override any of `get_examples`, `iterate_examples` and `read`: what the most derived class says is
-    what is read, by datasets, checks and scores alike. See `examples`.
+    A subclass may override any of `get_examples`, `iterate_examples` and `read`, and `paths` or `path`: what the most
+    derived class says is what is read, by datasets, checks and scores alike. See `examples`.
 
     Args:
         files: Own files by split, instead of the published ones: `NsmcCorpus({"train": "my_reviews.txt"})`.
@@ -113,51 +110,42 @@ class Corpus(Generic[ExampleT]):
 
         Raises:
             ArgumentError: The corpus has no such split.
-            CorpusMissingError: A file is not there.
+            CorpusMissingError: A file is not there; the message names what its folder holds.
         """
         if mode not in self.files:
             raise ArgumentError(f"{type(self).__name__} has no split {mode!r}; it has {', '.join(sorted(self.files))}")
         named = self.files[mode]
         names = named if isinstance(named, tuple) else (named,)
         advice = self.where_to_get if named == type(self).files.get(mode) else self.where_to_look
-        return [self.find(Path(data_root_path) / Path(name).expanduser(), advice) for name in names]
-
-    def find(self, path: Path, advice: str) -> Path:
-        """Return `path` if the file is there.
-
-        Raises:
-            CorpusMissingError: It is not; the message names what the folder holds.
-        """
-        if not path.is_file():
-            held = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else None
-            there = (
-                "that folder does not exist" if held is None else f"in that folder: {', '.join(held[:10]) or 'nothing'}"
-            )
-            raise CorpusMissingError(f"{path} is missing ({there}). {advice}")
-        return path
+        found = [Path(data_root_path) / Path(name).expanduser() for name in names]
+        for path in found:
+            if not path.is_file():
+                raise CorpusMissingError(f"{path} is missing ({held_in(path.parent, 'that folder')}). {advice}")
+        return found
 
     def examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
-        """Yield the examples of a split, by the method that decides which they are: all of the library reads by this.
-
-        Of the reading methods, the one that the most derived class defines is the source.
-        """
-        places = (vars(self), *map(vars, type(self).__mro__))
-        source = next(name for place in places for name in READING if name in place)
-        if source == "get_examples":
+        """Yield the examples of a split, by the method that decides which they are: all the library reads by this."""
+        if self._latest(READING) == "get_examples":
             yield from self.get_examples(str(data_root_path), mode)
         else:
             yield from self.iterate_examples(data_root_path, mode)
+
+    def _latest(self, names: Sequence[str]) -> str:
+        places = (vars(self), *map(vars, type(self).__mro__))
+        return next(name for place in places for name in names if name in place)
 
     @property
     def is_read_from_files(self) -> bool:
         """Whether the files of a split, with `identity`, decide its examples: so where no method is somebody's own."""
         ours = __name__.partition(".")[0] + "."
-        methods = [getattr(self, name) for name in (*READING, *FILES)]
+        methods = [getattr(self, name) for name in (*READING, "paths", "path")]
         return all(str(getattr(method, "__module__", "")).startswith(ours) for method in methods)
 
     def iterate_examples(self, data_root_path: str | Path, mode: str) -> Iterator[ExampleT]:
         """Yield the examples of a split one by one, so that memory does not grow with the corpus."""
-        return chain.from_iterable(map(self.read, self.paths(data_root_path, mode)))
+        one = self._latest(("paths", "path")) == "path"
+        paths = [self.path(data_root_path, mode)] if one else self.paths(data_root_path, mode)
+        return chain.from_iterable(self.read(Path(path)) for path in paths)
 
     def get_examples(self, data_root_path: str | Path, mode: str) -> list[ExampleT]:
         """Return all examples of a split."""
@@ -174,11 +162,7 @@ class Corpus(Generic[ExampleT]):
 
 
 class ForeignCorpus(Corpus[Any]):
-    """A corpus that is no subclass of ours, as one of ours: it has `get_examples(folder, mode)` and labels.
-
-    Args:
-        corpus: Somebody's own object.
-    """
+    """Somebody's own object, as a corpus of ours: it has `get_examples(folder, mode)` and, maybe, labels."""
 
     def __init__(self, corpus: Any):
         super().__init__()
@@ -205,11 +189,7 @@ class ForeignCorpus(Corpus[Any]):
 
 
 def adopt_corpus(corpus: Any) -> Corpus[Any]:
-    """Return a corpus of ours as it is, and anything else with `get_examples` as one.
-
-    Raises:
-        ArgumentError: The object has no `get_examples`.
-    """
+    """Return a corpus of ours as it is, anything else with `get_examples` as one; an ArgumentError if it has none."""
     if isinstance(corpus, Corpus):
         return corpus
     if not callable(getattr(corpus, "get_examples", None)):
@@ -228,11 +208,7 @@ def corpus_folder(args: TrainArguments) -> Path:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a UTF-8 file with their ends, in NFC, without a byte-order mark.
-
-    Raises:
-        CorpusFormatError: A line is not UTF-8; names the file and the line.
-    """
+    """Yield the lines of a UTF-8 file with their ends, in NFC, without a byte-order mark; an error names a bad line."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -244,17 +220,12 @@ def read_lines(path: Path) -> Iterator[str]:
             yield unicodedata.normalize("NFC", text)
 
 
-def read_json_list(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield `(line, item)` of a UTF-8 file that holds one JSON list; `line` is where the item begins.
+def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    """Yield `(line, item)` of the JSON list that a file's text is; `line` is where the item begins.
 
     Raises:
-        CorpusFormatError: The file holds something else, or breaks off; names the file and the line.
+        CorpusFormatError: The text is something else, or breaks off; names the file and the line.
     """
-    return parse_json_list(path, "".join(read_lines(path)))
-
-
-def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    """Yield `(line, item)` of the JSON list that a file's text is. See `read_json_list`."""
     decode = json.JSONDecoder().raw_decode
     place, line, counted = _skip_between(text, 0), 1, 0
     if not text.startswith("[", place):

@@ -41,17 +41,11 @@ FeaturesT = TypeVar("FeaturesT", bound="Features")
 
 @dataclass(frozen=True)
 class RightAnswer:
-    """What a model should answer to one row.
-
-    Attributes:
-        text: It in words.
-        marked: The tokens that it speaks of, by place.
-        labels: The label of each token, where each has one.
-    """
+    """What a model should answer to one row, in words."""
 
     text: str
-    marked: Collection[int] = ()
-    labels: Sequence[str] = ()
+    marked: Collection[int] = ()  # the tokens that it speaks of, by place
+    labels: Sequence[str] = ()  # the label of each token, where each has one
 
 
 class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
@@ -92,7 +86,6 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         convert_examples_to_features_fn: Callable[..., Sequence[Any]] | None = None,
     ):
         self.args, self.tokenizer, self.corpus, self.mode = args, tokenizer, adopt_corpus(corpus), mode
-        self.selected: Tensor | None = None  # (N,) rows of the store, None for all
         self.opening: list[ExampleT] = []  # the first examples, as long as they are to be logged
         self.loaded: list[ExampleT] = []  # all of them, once one is asked for; shared with what `select` makes
         self.scored = mode != "train"  # whether rows say where they are stored, so that scores find their examples
@@ -102,13 +95,14 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         self.padding = Padding(tokenizer.pad_token_id or 0, args.max_seq_length, xla_in_use(), fitting_multiple())
         if convert_examples_to_features_fn is not None:
             self.store: FeatureStore = GivenStore(self.convert_by(convert_examples_to_features_fn))
-            return
-        self.file = self.file_name()
-        path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file
-        start = time.perf_counter()
-        if not write_once(path, lambda: self.make_features(path), args.overwrite_cache):
-            logger.info("Loading features from cached file %s [took %.3f s]", path, time.perf_counter() - start)
-        self.store = FeatureStore(path)
+        else:
+            self.file = self.file_name()
+            path = cache_folder(args.feature_cache_dir, self.source.parent) / self.file
+            start = time.perf_counter()
+            if not write_once(path, lambda: self.make_features(path), args.overwrite_cache):
+                logger.info("Loading features from cached file %s [took %.3f s]", path, time.perf_counter() - start)
+            self.store = FeatureStore(path)
+        self.selected = torch.arange(len(self.store))  # (N,) which rows of the store are rows of this dataset
 
     def convert_by(self, function: Callable[..., Sequence[Any]]) -> list[Any]:
         """Return the features that the user's own function makes of the split."""
@@ -136,7 +130,8 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         """Return the fields of a stored row that all features have; `second` is where a pair's second text begins."""
         ids = self.store.tokens_of("input_ids", row).tolist()
         first = len(ids) if second is None else second
-        types = [0] * first + [1] * (len(ids) - first) if self.typed else None  # models without types get none
+        typed = "token_type_ids" in self.tokenizer.model_input_names
+        types = [0] * first + [1] * (len(ids) - first) if typed else None  # models without types get none
         return {"input_ids": ids, "attention_mask": [1] * len(ids), "token_type_ids": types, "padding": self.padding}
 
     def describe_example(self, example: ExampleT, features: FeaturesT) -> dict[str, str]:
@@ -167,10 +162,9 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
             content = "".join(map(file_digest, self.sources)).encode()
         else:
             content = "\n".join(map(repr, self.examples())).encode()
-        kind = type(self.corpus).__name__
         parts = [type(self).__name__, self.corpus.identity, *self.identity()]
         code = fingerprint(tokenizer_identity(self.tokenizer), content, *parts)
-        corpus, task = self.args.downstream_corpus_name or kind, self.args.downstream_task_name
+        corpus, task = self.args.downstream_corpus_name or type(self.corpus).__name__, self.args.downstream_task_name
         name = f"cached_{self.mode}_{type(self.tokenizer).__name__}_{self.args.max_seq_length}_{corpus}_{task}_{code}"
         return f"{name.replace('/', '-')}.safetensors"
 
@@ -180,23 +174,19 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         logger.info("loading %s data... LOOKING AT %s", self.mode, ", ".join(map(str, self.sources)))
         logger.info("tokenize sentences, it could take a lot of time...")
         start = time.perf_counter()
-        partial = path.with_suffix(".partial")
-        write_features(self.convert_all(), partial)
+        write_features(self.convert_all(), path)
         logger.info("tokenize sentences [took %.3f s]", time.perf_counter() - start)
-        self.store = FeatureStore(partial)
+        self.store = FeatureStore(path)
         for number, example in enumerate(self.opening if is_first_process() else ()):
             log_example(self.describe_example(example, self.read_row(self.first_row(number))))
         logger.info("Saving features into cached file, it could take a lot of time...")
         start = time.perf_counter()
-        del self.store  # Windows renames no file that is mapped
-        partial.replace(path)
         logger.info("Saving features into cached file %s [took %.3f s]", path, time.perf_counter() - start)
 
     def examples(self) -> Iterator[ExampleT]:
         """Yield the examples of the split, each as an example of the task, with texts for texts and for labels.
 
-        Raises:
-            CorpusFormatError: An example's text is none, such as the empty cell of a table; names the example.
+        A CorpusFormatError names an example whose text is none, such as the empty cell of a table.
         """
         fields = dataclasses.fields(self.example_class)
         texts = [(declared.name, declared.type is not str) for declared in fields if declared.type in (str, str | None)]
@@ -228,15 +218,9 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
                 bar.update(len(chunk))
 
     def __getitem__(self, index: int) -> FeaturesT:
-        """Return the features of one row.
-
-        Raises:
-            IndexError: There is no such row.
-        """
         if not -len(self) <= index < len(self):
             raise IndexError(f"row {index} of a dataset of {len(self)} rows")
-        index = range(len(self))[index]
-        row = int(self.selected[index]) if self.selected is not None else index
+        row = int(self.selected[index])
         given: Sequence[FeaturesT] | None = self.store.given
         return self.read_row(row) if given is None else given[row]
 
@@ -246,23 +230,20 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         return [self[row] for row in range(len(self))]
 
     def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self.store) if self.selected is None else len(self.selected)
+        return len(self.selected)
 
     @property
     def lengths(self) -> Tensor:
         """Tokens in each row, `(N,)`."""
-        return self.store.lengths if self.selected is None else self.store.lengths[self.selected]
+        return self.store.lengths[self.selected]
 
     def row_values(self, name: str) -> Tensor:
         """Return a value that is stored per row, such as `label`, for all rows of this dataset: `(N,)` int32."""
-        values: Tensor = self.store.rows[name] if self.selected is None else self.store.rows[name][self.selected]
-        return values
+        return self.store.rows[name][self.selected]
 
     def select(self, rows: Iterable[int]) -> Self:
         """Return a dataset of these rows only; the features are shared, not copied."""
-        chosen = torch.as_tensor(list(rows), dtype=torch.int64)
-        return self._stored(chosen if self.selected is None else self.selected[chosen])
+        return self._stored(self.selected[torch.as_tensor(list(rows), dtype=torch.int64)])
 
     def _stored(self, rows: Tensor) -> Self:
         other = copy.copy(self)
@@ -270,16 +251,9 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         return other
 
     @property
-    def typed(self) -> bool:
-        """Whether the tokenizer's models tell a pair's texts apart by token types."""
-        return "token_type_ids" in self.tokenizer.model_input_names
-
-    @property
     def example_numbers(self) -> Tensor:
         """The number of each row's example, `(N,)`."""
-        if "example" in self.store.rows:
-            return self.row_values("example")
-        return torch.arange(len(self)) if self.selected is None else self.selected
+        return self.row_values("example")
 
     @property
     def example_count(self) -> int:
@@ -288,7 +262,7 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 
     def example_of(self, row: int) -> int:
         """Return the number of the example of a stored row."""
-        return int(self.store.rows["example"][row]) if "example" in self.store.rows else row
+        return int(self.store.rows["example"][row])
 
     def example(self, number: int) -> ExampleT:
         """Return an example by its number. The corpus is read again, once, when the first one is asked for."""
@@ -298,8 +272,6 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
 
     def first_row(self, example: int) -> int:
         """Return the stored row that stands for an example, given by its number, in the log."""
-        if "example" not in self.store.rows:
-            return example
         return int(torch.nonzero(self.store.rows["example"] == example)[0])
 
     def split_after(self, count: int) -> tuple[Self, Self]:
@@ -316,16 +288,13 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         """
         numbers = self.example_numbers
         if "label" in self.store.rows:
-            _, held_rows = hold_out(self.row_values("label"), count, seed)
-            held = torch.zeros(len(self), dtype=torch.bool)
-            held[held_rows] = True
+            held = hold_out(self.row_values("label"), count, seed)
         else:
             groups = self.row_values("group") if "group" in self.store.rows else numbers
             groups = groups if len(torch.unique(groups)) > 1 else numbers
             held = _hold_out_groups(groups, numbers, count, seed)
         chosen = torch.unique(numbers[held])
-        stored = self.store.rows.get("example", torch.arange(len(self.store)))
-        others = self._stored(torch.nonzero(torch.isin(stored, chosen)).flatten())
+        others = self._stored(torch.nonzero(torch.isin(self.store.rows["example"], chosen)).flatten())
         others.scored = True
         return self.select(torch.nonzero(~held).flatten()), others
 
@@ -339,31 +308,21 @@ class FeatureDataset(Dataset[FeaturesT], Generic[ExampleT, FeaturesT]):
         return labels
 
 
-def hold_out(labels: Tensor, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Split rows into `(kept, held out)`, each label with its share in both, each in file order.
+def hold_out(labels: Tensor, count: int, seed: int) -> Tensor:
+    """Return which of the rows with these labels, `(N,)`, to hold out, `(N,)` bool: of each label its share.
 
-    Args:
-        labels: The label of every row, `(N,)`.
-        count: How many rows to hold out, about: no label gives its last row.
-        seed: Same seed, same split, in every process.
+    These are about `count` rows: no label gives its last one. Same seed, same rows, in every process.
     """
     generator = torch.Generator().manual_seed(seed)
     held = torch.zeros(len(labels), dtype=torch.bool)
     groups = [torch.nonzero(labels == label).flatten() for label in sorted(set(labels.tolist()))]
     for rows, share in zip(groups, share_out(list(map(len, groups)), count), strict=True):
         held[rows[torch.randperm(len(rows), generator=generator)[:share]]] = True
-    return torch.nonzero(~held).flatten(), torch.nonzero(held).flatten()
+    return held
 
 
 def _hold_out_groups(groups: Tensor, examples: Tensor, count: int, seed: int) -> Tensor:
-    """Return which rows to hold out, `(N,)` bool: whole groups in random order until they hold `count` examples.
-
-    Args:
-        groups: The group of every row, `(N,)`. One of them always stays.
-        examples: The example of every row, `(N,)`.
-        count: How many examples to hold out, at least, as far as there are groups.
-        seed: Same seed, same split, in every process.
-    """
+    """Return which rows to hold out: whole groups, but for the last one, until they hold `count` examples."""
     held = torch.zeros(len(groups), dtype=torch.bool)
     order = torch.unique(groups)
     for group in order[torch.randperm(len(order), generator=torch.Generator().manual_seed(seed))][:-1]:

@@ -150,11 +150,7 @@ def download_corpus(name: str, root_dir: str | Path, force: bool = False, patien
 
 
 def put_in_place(remote: RemoteFile, corpus: str, path: Path, force: bool, patience: Patience) -> None:
-    """Fetch one file to `path`, unless it is there. Where another process is fetching it, wait and use that file.
-
-    Raises:
-        DownloadError: It could not be fetched, is not the published one, or cannot be written.
-    """
+    """Fetch one file to `path`, unless it is there. Where another process is fetching it, wait and use that file."""
     try:
         if not force and is_in_place(path, remote):
             return

@@ -14,18 +14,12 @@ if TYPE_CHECKING:  # settings are checked without transformers
 
 @dataclass(frozen=True)
 class TokenizedText:
-    """A text as tokens, without special ones.
+    """A text as tokens, without special ones."""
 
-    Attributes:
-        ids: `(T,)` int32.
-        characters: Where each token begins and ends in the text, half-open, `(T, 2)` int32.
-    """
-
-    ids: np.ndarray
-    characters: np.ndarray
+    ids: np.ndarray  # `(T,)` int32
+    characters: np.ndarray  # where each token begins and ends in the text, half-open, `(T, 2)` int32
 
     def __len__(self) -> int:
-        """Return the number of tokens."""
         return len(self.ids)
 
     def tokens_over(self, start: int, end: int) -> tuple[int, int] | None:
@@ -36,11 +30,7 @@ class TokenizedText:
 
 
 def tokenize(tokenizer: "PreTrainedTokenizerBase", texts: Iterable[str]) -> dict[str, TokenizedText]:
-    """Return each different text as tokens with their characters.
-
-    Raises:
-        ArgumentError: The tokenizer is not a fast one, which alone knows where its tokens are.
-    """
+    """Return each different text as tokens with their characters; an ArgumentError if the tokenizer is no fast one."""
     if not tokenizer.is_fast:
         raise ArgumentError(
             f"{type(tokenizer).__name__} does not tell which characters its tokens hold, as this task needs. "

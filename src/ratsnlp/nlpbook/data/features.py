@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from torch import Tensor
 from ratsnlp.nlpbook import environment
 from ratsnlp.nlpbook.builtin import CORPORA
 from ratsnlp.nlpbook.data.batches import as_mapping
+from ratsnlp.nlpbook.model_folder import write_whole
 
 FEATURES_VERSION = 2  # raise it whenever the same inputs would give other features
 SAFETENSORS_TYPES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
@@ -31,17 +32,11 @@ SAFETENSORS_TYPES = {np.dtype(np.int32): "I32", np.dtype(np.int64): "I64"}
 
 @dataclass(frozen=True)
 class Chunk:
-    """The features of some consecutive rows.
+    """The features of some consecutive rows."""
 
-    Attributes:
-        lengths: Tokens in each row, `(N,)`.
-        tokens: Values of every token, row after row, each `(sum(lengths), ...)` int32.
-        rows: Values of every row, each `(N, ...)` int32.
-    """
-
-    lengths: np.ndarray
-    tokens: dict[str, np.ndarray]
-    rows: dict[str, np.ndarray] = field(default_factory=dict)
+    lengths: np.ndarray  # tokens in each row, `(N,)`
+    tokens: dict[str, np.ndarray]  # values of every token, row after row, each `(sum(lengths), ...)` int32
+    rows: dict[str, np.ndarray] = field(default_factory=dict)  # values of every row, each `(N, ...)` int32
 
 
 class FeatureStore:
@@ -53,24 +48,26 @@ class FeatureStore:
     def __init__(self, path: Path):
         self.path = path
         with safe_open(path, framework="pt") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-        self.offsets: Tensor = arrays.pop("offsets")  # (N+1,)
+            arrays: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+        self.offsets = arrays.pop("offsets")  # (N+1,)
         self.tokens = {name[7:]: array for name, array in arrays.items() if name.startswith("tokens.")}
         self.rows = {name[5:]: array for name, array in arrays.items() if name.startswith("rows.")}
+        self.number_examples()
+
+    def number_examples(self) -> None:
+        """Let each row be an example of its own, unless rows say which `example` they are of."""
+        self.rows.setdefault("example", torch.arange(len(self), dtype=torch.int32))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Send a loader process the path, not the arrays."""
-        return FeatureStore, (self.path,)
+        return FeatureStore, (self.path,)  # a loader process gets the path, not the arrays
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.offsets) - 1
 
     def tokens_of(self, name: str, row: int) -> Tensor:
         """Return the token values of one row, `(T, ...)`."""
         start, end = int(self.offsets[row]), int(self.offsets[row + 1])
-        values: Tensor = self.tokens[name][start:end]
-        return values
+        return self.tokens[name][start:end]
 
     @property
     def lengths(self) -> Tensor:
@@ -89,9 +86,9 @@ class GivenStore(FeatureStore):
         self.tokens = {"input_ids": torch.cat(ids)}
         numbers = [name for name, value in rows[0].items() if isinstance(value, int)]
         self.rows = {name: torch.tensor([row[name] for row in rows], dtype=torch.int32) for name in numbers}
+        self.number_examples()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Send a loader process the rows."""
         return GivenStore, (self.given,)
 
 
@@ -102,31 +99,29 @@ def write_features(chunks: Iterable[Chunk], path: Path) -> None:
 
     Source of the format: https://huggingface.co/docs/safetensors (8 bytes header length, JSON header, raw arrays).
     """
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem[:40]}-") as folder:
-        parts = Path(folder)
-        specs: dict[str, tuple[str, list[int]]] = {}
-        with ExitStack() as open_files:
-            files: dict[str, BinaryIO] = {}
-            for name, array in _named_arrays(chunks):
-                if name not in files:
-                    files[name] = open_files.enter_context((parts / name).open("wb"))
-                    specs[name] = (SAFETENSORS_TYPES[array.dtype], [0, *array.shape[1:]])
-                specs[name][1][0] += len(array)
-                files[name].write(np.ascontiguousarray(array).data)
-        header, at = {}, 0
-        for name, (kind, shape) in specs.items():
-            size = (parts / name).stat().st_size
-            header[name] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + size]}
-            at += size
+    with ExitStack() as open_files:
+        parts: dict[str, IO[bytes]] = {}
+        header: dict[str, dict[str, Any]] = {}
+        for name, array in _named_arrays(chunks):
+            if name not in parts:
+                parts[name] = open_files.enter_context(tempfile.TemporaryFile(dir=path.parent))
+                header[name] = {"dtype": SAFETENSORS_TYPES[array.dtype], "shape": [0, *array.shape[1:]]}
+            header[name]["shape"][0] += len(array)
+            parts[name].write(np.ascontiguousarray(array).data)
+        end = 0
+        for name, part in parts.items():
+            header[name]["data_offsets"] = [end, end := end + part.tell()]
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)  # arrays begin aligned
-        joined = parts / "joined"
-        with joined.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for name in specs:
-                with (parts / name).open("rb") as part:
+
+        def join(partial: Path) -> None:
+            with partial.open("wb") as file:
+                file.write(len(text).to_bytes(8, "little") + text)
+                for part in parts.values():
+                    part.seek(0)
                     shutil.copyfileobj(part, file)
-        joined.replace(path)
+
+        write_whole(path, join)
 
 
 def _named_arrays(chunks: Iterable[Chunk]) -> Iterator[tuple[str, np.ndarray]]:

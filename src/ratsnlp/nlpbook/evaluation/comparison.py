@@ -33,11 +33,7 @@ class Scored:
 
 
 def read_scored(folder: Path) -> Scored:
-    """Return what `evaluate` left in a model folder.
-
-    Raises:
-        EvaluationError: It left nothing there, an earlier version did, or a column is missing.
-    """
+    """Return what `evaluate` left in a model folder; `EvaluationError` if it cannot be compared."""
     path, found = ModelFolder(folder).evaluation / "predictions.tsv", ModelFolder(folder).read_metrics()
     again = f"Run again: ratsnlp evaluate {folder}"
     if "comparison" not in found:
@@ -151,10 +147,8 @@ class Comparison:
 def compare(first: str | Path, second: str | Path, folder: str | Path | None = None) -> Comparison:
     """Compare two model folders that were scored on the same rows; write the outcome and return it.
 
-    `comparison.json` and `differences.tsv` go to `folder`, by default `SECOND/evaluation/against-FIRST`.
-
-    Raises:
-        EvaluationError: One is not scored, or they were scored on different rows.
+    `comparison.json` and `differences.tsv` go to `folder`, by default `SECOND/evaluation/against-FIRST`. Raises
+    `EvaluationError` if one is not scored, or they were scored on different rows.
     """
     one, other = read_scored(Path(first)), read_scored(Path(second))
     require_same_rows(one, other)

@@ -17,8 +17,7 @@ from ratsnlp.nlpbook.evaluation.statistics import Score
 DATA = json.loads((files(__package__) / "published.json").read_text(encoding="utf-8"))
 """`splits` and `hub_names`, and `sources`: what each says of its splits, and figures in per cent by model and corpus.
 A model's makers come before others who measured it."""
-HUB_NAMES: Mapping[str, str] = DATA["hub_names"]
-"""Names to load models by, in lower case -> names in the tables."""
+HUB_NAMES: Mapping[str, str] = DATA["hub_names"]  # names to load models by, in lower case -> names in the tables
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,10 @@ class Report(ABC):
     """Base of all reports. A task says what was asked and answered, and which blocks its report has."""
 
     provenance: Provenance | None = field(default=None, kw_only=True)  # None for a report made by hand
+    # reports on simpler ways to answer the same examples, by name, shown next to this one
     baselines: Mapping[str, "Report"] = field(default_factory=dict, kw_only=True)
-    """Reports on simpler ways to answer the same examples, by name, shown next to this one."""
-
+    # the one that counts most first; `ratsnlp compare` compares those that are made of rows
     top_scores: ClassVar[Sequence[Score]]
-    """The scores at the top, the one that counts most first. `ratsnlp compare` compares those that are made of rows."""
-
     right: ClassVar[str] = "right"  # the column that is 1 in rows answered right, else 0
     group: ClassVar[str] = ""  # the column that says which rows are not independent; empty where all are
 
@@ -108,7 +106,6 @@ class Report(ABC):
         return self.values | ({f"{first}_interval_95": [*self.intervals[first]]} if first in self.intervals else {})
 
     def __str__(self) -> str:
-        """Return the report as text to print."""
         return "\n".join(line for block in self._made for line in block.text())
 
     def tables(self) -> Mapping[str, Sequence[Sequence[Any]]]:
@@ -218,18 +215,24 @@ def mistakes_block(worst: Sequence[Mapping[str, Any]], right: str, texts: Sequen
     `right` is the column of the right answers, `texts` are those to quote.
     """
     names = [*worst[0]] if worst else [*texts, right, "prediction", "probability"]
-    rows = [[row[name] for name in names] for row in worst]
     said = []
     for row in worst:
         quote = " + ".join(excerpt(row[name]) for name in texts)
         said.append(f"{row[right]} taken for {row['prediction']} ({row['probability']:.2f}): {quote}")
-    return Block(
-        title="surest mistakes",
-        korean="가장 자신 있게 틀린 답 (surest mistakes)",
-        lines=[] if worst else [Line("mistakes", "none", korean="틀린 답이 없습니다.")],
-        table=Table({name: name for name in names}, rows[:IN_TABLE], said) if worst else None,
-        files={"worst.tsv": [names, *rows[:IN_FILE]]},
-    )
+    nothing = Line("mistakes", "none", korean="틀린 답이 없습니다.")
+    heading = Block(title="surest mistakes", korean="가장 자신 있게 틀린 답 (surest mistakes)", lines=[nothing])
+    return worst_block(heading, names, worst, said)
+
+
+def worst_block(heading: Block, names: Sequence[str], worst: Sequence[Mapping[str, Any]], said: Sequence[str]) -> Block:
+    """Return the worst rows as a table of the columns `names` under a heading, whose lines say that there are none.
+
+    `said` are the rows as sentences.
+    """
+    rows = [[row[name] for name in names] for row in worst]
+    block = replace(heading, files={"worst.tsv": [names, *rows]})
+    table = Table({name: name for name in names}, rows[:IN_TABLE], said)
+    return replace(block, lines=(), table=table) if rows else block
 
 
 def surest(wrong: Sequence[bool] | np.ndarray, probabilities: Sequence[float], count: int) -> list[int]:
@@ -248,10 +251,7 @@ def choose_precision(wanted: Precision, device: str) -> Literal["32", "bf16"]:
 def score(
     predictor: Any, examples: Sequence[Any], corpus: Any, args: TrainArguments, mode: str, precision: Precision
 ) -> Report:
-    """Return the report of a predictor of any task on a split, with where it comes from and what train gives away.
-
-    `examples` are the split `mode` of `corpus`, `args` the settings of the training.
-    """
+    """Return the report of any task's predictor, trained with `args`, on `examples`: the split `mode` of `corpus`."""
     device = predictor.model.device.type
     used = choose_precision(precision, device)
     with torch.autocast(device, dtype=torch.bfloat16, enabled=used == "bf16"):  # weights, sums, softmax stay float32

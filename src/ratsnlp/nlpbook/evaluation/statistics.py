@@ -7,8 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-Parts = tuple[np.ndarray, np.ndarray]
-"""What each row adds above and below the line of a score: two of `(N,)` float64."""
+Parts = tuple[np.ndarray, np.ndarray]  # what each row adds above and below the line of a score: two `(N,)` float64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,12 +207,8 @@ def score_by_length(
     places = np.searchsorted(bounds, long)  # a length equal to a bound belongs to the bucket that ends there
     rows = []
     for inside in (places == place for place in np.unique(places)):
-        bucket = {
-            "shortest": int(long[inside].min()),
-            "longest": int(long[inside].max()),
-            "examples": int(inside.sum()),
-        }
-        parts = scores[inside], below[inside]
+        within, parts = long[inside], (scores[inside], below[inside])
+        bucket = {"shortest": int(within.min()), "longest": int(within.max()), "examples": len(within)}
         interval = draw_interval(parts[0], sizes=parts[1])
         rows.append({**bucket, "score": ratio_of_sums(parts), "interval_95": [*interval]})
     return rows

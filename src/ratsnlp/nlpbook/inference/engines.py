@@ -25,11 +25,7 @@ ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 def check_engine_name(name: str) -> None:
-    """Raise an error that says what to do where an engine cannot be used.
-
-    Raises:
-        ArgumentError: There is no such engine, or its packages are not installed.
-    """
+    """Raise `ArgumentError`, with what to do, if there is no such engine or its packages are not installed."""
     if name not in ENGINES:
         raise ArgumentError(f"engine {name!r} is not known; there is {', '.join(ENGINES)}")
     missing = [package for package in ONNX_PACKAGES if name.startswith("onnx") and find_spec(package) is None]

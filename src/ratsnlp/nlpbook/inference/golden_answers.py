@@ -12,10 +12,8 @@ from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder
 from ratsnlp.nlpbook.models import head_labels, shown_labels
 
-COUNT = 4
-"""Few: loading waits for them."""
-TOLERANCE = 1e-3
-"""How far a probability may move: processors and GPUs round in other ways, far less than this."""
+COUNT = 4  # few: loading waits for them
+TOLERANCE = 1e-3  # how far a probability may move: processors and GPUs round in other ways, far less than this
 
 
 def choose_golden(predictor: Any) -> list[dict[str, Any]]:
@@ -38,11 +36,7 @@ def warn_of_change(predictor: Any, path: Path) -> None:
 
 
 def find_change(predictor: Any, note: Mapping[str, Any]) -> str:
-    """Return in words how a predictor's labels, or the first of its golden answers, differ from those noted.
-
-    Returns:
-        Empty where nothing differs.
-    """
+    """Return in words how a predictor's labels or golden answers differ from those noted; empty if they do not."""
     labels = head_labels(predictor.model.config)
     if predictor.labels and labels != predictor.labels:
         expected = shown_labels(predictor.label_names)

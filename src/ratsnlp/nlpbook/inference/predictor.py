@@ -24,19 +24,13 @@ from ratsnlp.nlpbook.tasks import tasks_of
 
 PASS_TOKENS = 32
 """What a forward pass costs on a CPU besides its tokens, in tokens: 20 for a 12x768 BERT, 27 for 12x384, measured."""
-MIN_AGREEMENT = 0.99
-"""The share of sample questions on which an engine must decide as PyTorch does."""
+MIN_AGREEMENT = 0.99  # the share of sample questions on which an engine must decide as PyTorch does
 
 
 def split_into_passes(lengths: Sequence[int], most: int, pass_tokens: int = PASS_TOKENS) -> list[list[int]]:
-    """Return row numbers by forward pass, longest rows first.
+    """Return row numbers by forward pass, longest rows first, at most `most` in each, from the tokens in each row.
 
     A new pass begins where the padding of the last one would cost more than another pass does.
-
-    Args:
-        lengths: Tokens in each row.
-        most: Rows in a pass at most.
-        pass_tokens: What one more pass costs, in tokens.
     """
     passes: list[list[int]] = []
     padding = 0
@@ -61,20 +55,11 @@ class Predictor:
         task: What the model was trained for.
     """
 
-    fields: ClassVar[tuple[str, ...]] = ("text",)
-    """What one question consists of: a text, or several texts in the order in which they are given."""
-
-    model_class: ClassVar[Callable[[], Any]]
-    """Returns transformers' class that builds the model; a function, so that importing this module stays light."""
-
-    kind: ClassVar[str] = "labels"
-    """What its answers are, so that a page knows how to draw them: labels, spans or tokens."""
-
-    answer_settings: ClassVar[tuple[str, ...]] = ()
-    """The training settings, besides the length, that shape answers; the predictor has attributes of these names."""
-
-    decision: ClassVar[str] = "prediction"
-    """Under which name an answer holds what was decided."""
+    fields: ClassVar[tuple[str, ...]] = ("text",)  # the texts of a question, in the order in which they are given
+    model_class: ClassVar[Callable[[], Any]]  # returns transformers' class, so that importing this module stays light
+    kind: ClassVar[str] = "labels"  # what answers are, so that a page knows how to draw them: labels, spans or tokens
+    answer_settings: ClassVar[tuple[str, ...]] = ()  # training settings that shape answers, and attributes here
+    decision: ClassVar[str] = "prediction"  # under which name an answer holds what was decided
 
     def __init__(
         self,
@@ -102,13 +87,9 @@ class Predictor:
     ) -> Self:
         """Return the predictor of a model folder's best checkpoint, of one checkpoint file, or of an exported folder.
 
-        An exported folder is asked its golden questions again; where it answers otherwise, a warning says so.
-
-        Args:
-            folder: A model folder, a `.ckpt` file, or an exported folder.
-            tokenizer: Only for a checkpoint that holds none.
-            device: "auto" takes a GPU where there is one.
-            engine: How the model is run; see `use_engine`.
+        An exported folder is asked its golden questions again; where it answers otherwise, a warning says so. "auto"
+        takes a GPU where there is one; a tokenizer is given only for a checkpoint that holds none; engines are those of
+        `use_engine`.
 
         Raises:
             ArgumentError: There is no such engine, or its packages are not installed.
@@ -139,10 +120,8 @@ class Predictor:
     def read_line(cls, line: str) -> Any:
         """Return what a line of text asks: the text itself or, where a question has several texts, a tuple of them.
 
-        Several texts are separated by tabs, or in a JSON object under their names, or in a JSON list.
-
-        Raises:
-            ArgumentError: The line holds more or fewer texts than a question has.
+        Several texts are separated by tabs, or in a JSON object under their names, or in a JSON list. Raises
+        `ArgumentError` if the line holds more or fewer texts than a question has.
         """
         if len(cls.fields) == 1:
             return line
@@ -157,10 +136,8 @@ class Predictor:
     def read_arguments(cls, texts: Sequence[str]) -> list[Any]:
         """Return what the texts after a command ask: each one a line, or each run of as many as a question has.
 
-        `read_arguments(["전제", "가설"])` is one pair, as is `read_arguments(["전제<TAB>가설"])` with a tab.
-
-        Raises:
-            ArgumentError: They do not make up whole questions.
+        `read_arguments(["전제", "가설"])` is one pair, as is `read_arguments(["전제<TAB>가설"])` with a tab. Raises
+        `ArgumentError` if they do not make up whole questions.
         """
         size = len(cls.fields)
         if size == 1 or any(len(_read_texts(text, cls.fields)) > 1 for text in texts):
@@ -173,25 +150,17 @@ class Predictor:
         return [tuple(texts[i : i + size]) for i in range(0, len(texts), size)]
 
     def to(self, device: str) -> Self:
-        """Move the model to a device and return the predictor.
-
-        Raises:
-            ArgumentError: The model runs by an engine that knows the CPU only.
-        """
+        """Move the model to a device and return the predictor; `ArgumentError` if its engine knows the CPU only."""
         if self.engine is not self.model and torch.device(device).type != "cpu":
             raise ArgumentError(f"engine {self.engine_name!r} runs on a CPU only, not on {device!r}; use 'torch' there")
         self.model.to(device)
         return self
 
     def use_engine(self, name: str, samples: Sequence[Any] = (), min_agreement: float = MIN_AGREEMENT) -> Self:
-        """Run the model by another engine, if that decides as PyTorch does, and return the predictor.
+        """Run the model by "torch", "torch-int8", "onnx" or "onnx-int8", and return the predictor.
 
-        It is left on "torch", with a warning, where the engine cannot be made or decides otherwise.
-
-        Args:
-            name: "torch", "torch-int8", "onnx" or "onnx-int8".
-            samples: Questions to compare the decisions on; built-in ones by default.
-            min_agreement: The share of them on which both must decide alike.
+        It is left on "torch", with a warning, where the engine cannot be made, or decides as "torch" does on less than
+        `min_agreement` of the samples, which are built-in questions by default.
 
         Raises:
             ArgumentError: There is no such engine, its packages are not installed, or there are no samples.
@@ -240,17 +209,9 @@ class Predictor:
         return [answer[self.decision] for answer in cast(Any, self)(questions)]
 
     def logits(self, texts: Sequence[Any], batch_size: int = 64, progress: bool = False) -> Tensor:
-        """Return the model's outputs for texts or pairs, in their order, as float32 on the CPU.
+        """Return the logits of N texts or pairs, in their order: `(N, K)` float32 on the CPU.
 
-        Texts of similar length run together, padded to the longest of their pass, so that little work is wasted.
-
-        Args:
-            texts: Texts, or `(text, text)` pairs, N of them.
-            batch_size: Texts per forward pass at most.
-            progress: Show a bar.
-
-        Returns:
-            `(N, K)` logits.
+        At most `batch_size` texts, of similar length, run in one forward pass. `progress` shows a bar.
         """
         ids, types = encode(self.tokenizer, texts, self.max_seq_length)
         found: list[Tensor] = [torch.empty(0)] * len(texts)

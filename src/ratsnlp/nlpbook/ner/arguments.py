@@ -50,11 +50,7 @@ class NERDeployArguments(DeployArguments):
     as_trained: ClassVar[dict[str, Any]] = DeployArguments.as_trained | defaults_of(NERTrainArguments, answering=True)
 
     def take_over(self, checkpoint: Path, described: Mapping[str, Any]) -> None:
-        """Write or find the checkpoint's label map.
-
-        Raises:
-            ArgumentError: The checkpoint holds no labels and there is no label map.
-        """
+        """Write or find the checkpoint's label map; `ArgumentError` if there are neither labels nor a map."""
         given = self.downstream_model_labelmap_fpath or self.downstream_model_labelmap_path
         path = Path(given).expanduser() if given else ModelFolder(checkpoint.parent).label_map
         text = "".join(f"{label}\n" for label in described.get("labels") or ())

@@ -14,12 +14,12 @@ from ratsnlp.nlpbook.data.corpus import Corpus, Files, corpus_folder
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
 from ratsnlp.nlpbook.model_folder import ModelFolder, write_whole
 from ratsnlp.nlpbook.ner.formats import Entity, describe_difference, find_reader, parse_tagged, tagged
+from ratsnlp.nlpbook.tables.rows import SHOWN_ROWS, describe_bad
 from ratsnlp.nlpbook.texts import compose
 
 logger = logging.getLogger("ratsnlp")
 __getattr__ = old_names.names_of("ner.corpus")
 
-SHOWN_ROWS = 10
 TAG_NAMES = {
     **dict.fromkeys(("PER", "PS"), "인명"),
     **dict.fromkeys(("LOC", "LC"), "지명"),
@@ -92,9 +92,8 @@ def _place(text: str, entities: Sequence[Entity]) -> tuple[str, tuple[Entity, ..
 def read_entities(path: Path, skip_bad_rows: bool = False, report: bool = True) -> Iterator[NERExample]:
     """Yield the sentences of a file in any of `formats`; `report` says in the log what was trimmed or left out.
 
-    Raises:
-        CorpusFormatError: The format is unknown, or rows cannot be used and are not to be skipped: counts them, and
-            names the first 10 by line. Rows before the first bad one have been yielded by then.
+    Raises `CorpusFormatError` if the format is unknown, or rows cannot be used and are not to be skipped: counts them,
+    and names the first 10 by line. Rows before the first bad one have been yielded by then.
     """
     bad: list[str] = []
     count = trimmed = 0
@@ -113,12 +112,7 @@ def read_entities(path: Path, skip_bad_rows: bool = False, report: bool = True) 
     if not count:
         raise CorpusFormatError(f"{path} holds no sentence")
     if len(bad) == count or (bad and not skip_bad_rows):
-        lines = "".join(f"\n  {line}" for line in bad[:SHOWN_ROWS])
-        more = f"\n  ... and {len(bad) - SHOWN_ROWS:,} more" if len(bad) > SHOWN_ROWS else ""
-        raise CorpusFormatError(
-            f"{path}: {len(bad):,} of {count:,} rows cannot be used:{lines}{more}\nPut them right, or leave them out "
-            "with --skip_bad_rows, in Python skip_bad_rows=True."
-        )
+        raise CorpusFormatError(describe_bad(path, bad, f"{len(bad):,} of {count:,} rows cannot be used"))
     if report and trimmed:
         logger.info("%s: %d entities began or ended with spaces, which were trimmed", path.name, trimmed)
     if report and bad:

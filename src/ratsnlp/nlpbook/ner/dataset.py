@@ -8,6 +8,7 @@ import numpy as np
 
 from ratsnlp.nlpbook.data.batches import IGNORE_INDEX, Features
 from ratsnlp.nlpbook.data.dataset import FeatureDataset, RightAnswer
+from ratsnlp.nlpbook.data.encoding import tokenize
 from ratsnlp.nlpbook.data.features import Chunk
 from ratsnlp.nlpbook.errors import ArgumentError
 from ratsnlp.nlpbook.logs import logger
@@ -41,10 +42,8 @@ class SentenceLayout:
     @classmethod
     def of(cls, tokenizer: "PreTrainedTokenizerBase", max_seq_length: int) -> "SentenceLayout":
         """Return a tokenizer's layout for rows of at most `max_seq_length` tokens, in which there must be some room."""
-        backend = tokenizer.backend_tokenizer
-        backend.no_padding()
-        backend.no_truncation()
-        encoding = backend.encode("a")
+        tokenize(tokenizer, [])  # from here on it neither pads nor cuts
+        encoding = tokenizer.backend_tokenizer.encode("a")
         inside = [i for i, special in enumerate(encoding.special_tokens_mask) if not special]
         first, last = (inside[0], inside[-1]) if inside else (len(encoding.ids), len(encoding.ids) - 1)
         before, after = (np.array(part, np.int32) for part in (encoding.ids[:first], encoding.ids[last + 1 :]))

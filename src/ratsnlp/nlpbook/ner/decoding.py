@@ -6,9 +6,8 @@ import numpy as np
 
 from ratsnlp.nlpbook.errors import ArgumentError
 
+# first letters of labels, in IOB1, IOB2, BIOES and BILOU together
 BEGINS, CONTINUES, ENDS = frozenset("BSU"), frozenset("IEL"), frozenset("ESLU")
-"""First letters of labels, in IOB1, IOB2, BIOES and BILOU together."""
-CHUNK = 256  # texts decoded at a time, of similar length
 
 
 def group_tags(labels: Iterable[str]) -> list[tuple[int, int, str]]:
@@ -32,14 +31,6 @@ def group_tags(labels: Iterable[str]) -> list[tuple[int, int, str]]:
     return spans
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Return log-probabilities `(..., K)` float32 of logits `(..., K)`."""
-    shifted = np.asarray(logits, np.float32)
-    shifted = shifted - shifted.max(-1, keepdims=True)
-    normalised: np.ndarray = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
-    return normalised
-
-
 class LegalDecoder:
     """Chooses the most probable sequence of labels in which `I-X` stands only after `B-X` or `I-X`.
 
@@ -58,61 +49,42 @@ class LegalDecoder:
             )
         self.tags = list(dict.fromkeys(labels[i][2:] for i in shaped))
         number = {label: i for i, label in enumerate(labels)}
-        inside = [i for i in shaped if labels[i][0] == "I" and f"B-{labels[i][2:]}" in number]
-        self.inside = np.array(inside, np.intp)
-        self.begins = np.array([number[f"B-{labels[i][2:]}"] for i in inside], np.intp)  # of the same tag
+        # added to the score of a label (column) after another (row; the last one stands for the beginning of a text)
+        self.follows = np.zeros((len(labels) + 1, len(labels)), np.float32)
+        for i in shaped:
+            begin = number.get(f"B-{labels[i][2:]}")
+            if labels[i][0] == "I" and begin is not None:
+                self.follows[:, i] = -np.inf
+                self.follows[[begin, i], i] = 0
         self.never = np.array([i for i, label in enumerate(labels) if label != "O" and i not in shaped], np.intp)
 
-    def decode(
-        self, logits: np.ndarray | Sequence[np.ndarray], lengths: Sequence[int] | None = None, legal: bool = True
-    ) -> list[np.ndarray]:
-        """Return the number of each token's label, `(T_i,)` int32 for each text.
+    def decode(self, logits: Iterable[np.ndarray], legal: bool = True) -> list[np.ndarray]:
+        """Return the number of each token's label, `(T_i,)` int32 for each text, from its logits, `(T_i, K)`.
 
-        `logits` (or log-probabilities) are `(B, T, K)`, of which the first `lengths` tokens count, or one `(T_i, K)` a
-        text. Without `legal`, each token's most probable label is taken.
+        Log-probabilities do as well. Without `legal`, each token's most probable label is taken.
         """
-        counts = [len(row) for row in logits] if lengths is None else list(lengths)
-        texts = [np.asarray(row, np.float32)[:count] for row, count in zip(logits, counts, strict=True)]
-        if wrong := {text.shape[-1] for text in texts} - {len(self.labels)}:
-            raise ArgumentError(f"expected {len(self.labels)} numbers for each token, one a label, got {wrong.pop()}")
-        order = sorted(range(len(texts)), key=counts.__getitem__)
-        decoded: dict[int, np.ndarray] = {}
-        for i in range(0, len(order), CHUNK):
-            part = order[i : i + CHUNK]
-            scores = np.zeros((len(part), max(1, counts[part[-1]]), len(self.labels)), np.float32)
-            for row, text in enumerate(part):
-                scores[row, : counts[text]] = texts[text]
-            scores[:, :, self.never] = -np.inf
-            paths = self._search(scores, np.array([counts[text] for text in part])) if legal else scores.argmax(-1)
-            for text, path in zip(part, paths, strict=True):
-                decoded[text] = path[: counts[text]].astype(np.int32)
-        return [decoded[i] for i in range(len(texts))]
+        decoded = []
+        for text in logits:
+            scores = np.array(text, np.float32)
+            if scores.shape[-1] != len(self.labels):
+                wrong = scores.shape[-1]
+                raise ArgumentError(f"expected {len(self.labels)} numbers for each token, one a label, got {wrong}")
+            scores[:, self.never] = -np.inf
+            decoded.append((self._search(scores) if legal and len(scores) else scores.argmax(-1)).astype(np.int32))
+        return decoded
 
-    def _search(self, scores: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Return the best paths `(B, T)` through scores `(B, T, K)`: Viterbi, for what follows what in BIO.
-
-        Any label may follow any other, but `I-X` only `B-X` and `I-X`. So one best predecessor serves all labels but
-        those, and a step costs K and not K x K.
-        """
-        size, steps, _ = scores.shape
-        rows = np.arange(size)
-        before = np.zeros(scores.shape, np.int16)  # the label before, for each label at each token
-        best = scores[:, 0].copy()
-        best[:, self.inside] = -np.inf
-        for t in range(1, steps):
-            top = best.argmax(1)
-            before[:, t] = top[:, None]
-            begun, going = best[:, self.begins], best[:, self.inside]
-            before[:, t, self.inside] = np.where(begun > going, self.begins, self.inside)
-            reached = scores[:, t] + best[rows, top][:, None]
-            reached[:, self.inside] = scores[:, t, self.inside] + np.maximum(begun, going)
-            best = np.where((t < lengths)[:, None], reached, best)
-        paths = np.zeros((size, steps), np.intp)
-        label = best.argmax(1)
-        for t in range(steps - 1, -1, -1):
-            paths[:, t] = label
-            label = np.where(t < lengths, before[rows, t, label], label)
-        return paths
+    def _search(self, scores: np.ndarray) -> np.ndarray:
+        """Return the best path `(T,)` through scores `(T, K)`: Viterbi."""
+        before = np.zeros(scores.shape, np.intp)  # the label before, for each label at each token
+        best = scores[0] + self.follows[-1]
+        for t in range(1, len(scores)):
+            reached = best[:, None] + self.follows[:-1]  # (K, K)
+            before[t] = reached.argmax(0)
+            best = scores[t] + reached.max(0)
+        path = np.full(len(scores), best.argmax())
+        for t in range(len(scores) - 1, 0, -1):
+            path[t - 1] = before[t, path[t]]
+        return path
 
     def spans_of(
         self, label_numbers: np.ndarray, characters: np.ndarray, log_probs: np.ndarray | None = None

@@ -230,14 +230,12 @@ def _cells(line: str) -> list[str]:
 
 
 def _label(cell: str) -> str:
-    """Return a label as `B-PS`; empty where the cell holds none."""
     if found := SUFFIXED.fullmatch(cell):
         return f"{found[2]}-{found[1]}"
     return "O" if cell == "-" else cell if LABEL.fullmatch(cell) else ""
 
 
 def _join(rows: Sequence[tuple[int, str, str]], gap: str, expected: str, name: str = "") -> Sentence:
-    """Return the sentence of `(line, token, label)` rows."""
     places: list[tuple[int, int]] = []
     place = 0
     for line, token, label in rows:

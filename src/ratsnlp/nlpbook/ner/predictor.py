@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import AutoModelForTokenClassification
 
 from ratsnlp.nlpbook.builtin import builtin_corpus
@@ -14,7 +15,7 @@ from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.ner.arguments import NERTrainArguments
 from ratsnlp.nlpbook.ner.corpus import KlueNERCorpus, NERExample, tag_name
 from ratsnlp.nlpbook.ner.dataset import SentenceLayout
-from ratsnlp.nlpbook.ner.decoding import LegalDecoder, log_softmax
+from ratsnlp.nlpbook.ner.decoding import LegalDecoder
 from ratsnlp.nlpbook.ner.formats import Entity, tagged
 from ratsnlp.nlpbook.ner.report import NERReport, all_tags
 from ratsnlp.nlpbook.ner.tokenization import JosaSplitter, cut_windows, merge_windows, tokenize_entities
@@ -68,34 +69,24 @@ class NERPredictor(Predictor):
         answers = []
         for given, (_, places), reading in zip(texts, composed, readings, strict=True):
             spans = [Entity(places[entity.start], places[entity.end], entity.tag) for entity in reading.entities]
-            entities = [
-                {
-                    "text": given[e.start : e.end],
-                    **vars(e),
-                    "name": tag_name(e.tag),
-                    "probability": round(probability, 4),
-                }
-                for e, probability in zip(spans, reading.probabilities, strict=True)
-            ]
+            entities = []
+            for e, probability in zip(spans, reading.probabilities, strict=True):
+                known = {"text": given[e.start : e.end], **vars(e), "name": tag_name(e.tag)}
+                entities.append({**known, "probability": round(probability, 4)})
             answer = {"sentence": given, "result": self._table(reading), "entities": entities}
             answers.append(answer | {"tagged": tagged(given, spans), "tags": tags})
         return answers[0] if isinstance(sentence, str) else answers
 
     def _table(self, reading: Reading) -> list[dict[str, str]]:
         tokens = self.tokenizer.convert_ids_to_tokens(reading.tokens.ids.tolist())
-        labels = reading.labels.tolist()
-        best = np.exp(reading.log_probabilities[np.arange(len(labels)), labels]) if labels else ()
-        tags = [tag_name(self.labels[i].partition("-")[2] or self.labels[i]) for i in labels]
-        return [
-            {"token": token, "predicted_tag": tag, "top_prob": f"{probability:.4f}"}
-            for token, tag, probability in zip(tokens, tags, best, strict=True)
-        ]
+        table = []
+        for token, label, row in zip(tokens, reading.labels.tolist(), reading.log_probabilities, strict=True):
+            tag = tag_name(self.labels[label].partition("-")[2] or self.labels[label])
+            table.append({"token": token, "predicted_tag": tag, "top_prob": f"{np.exp(row[label]):.4f}"})
+        return table
 
     def read(self, texts: Sequence[str], batch_size: int = 64, progress: bool = False) -> list[Reading]:
-        """Return what the model says of texts in NFC, at most `batch_size` windows of similar length in a forward pass.
-
-        `progress` shows a bar.
-        """
+        """Return what the model says of texts in NFC, at most `batch_size` windows of like length in a forward pass."""
         tokens = tokenize_entities(self.tokenizer, texts, self.splitter if self.josa_split else None)
         windows = cut_windows(list(map(len, tokens)), self.layout.room, self.layout.stride)
         ids = [self.layout.wrap(tokens[i].ids[start:end]).tolist() for i, start, end in windows]
@@ -106,7 +97,7 @@ class NERPredictor(Predictor):
             logits = self.run(self.stack(batch, [[0] * len(row) for row in batch])).logits.float().cpu().numpy()
             for row, values in zip(rows, logits, strict=True):
                 found[row] = values[head : head + windows[row][2] - windows[row][1]]
-        merged = [log_softmax(values) for values in merge_windows(windows, found)]
+        merged = [torch.from_numpy(values).log_softmax(-1).numpy() for values in merge_windows(windows, found)]
         decoded = self.decoder.decode(merged, legal=self.legal_decoding)
         readings = []
         for text, scores, labels in zip(tokens, merged, decoded, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ratsnlp.nlpbook.evaluation.blocks import Block, Line, Table
-from ratsnlp.nlpbook.evaluation.report import IN_FILE, IN_TABLE, Report, calibration_block
+from ratsnlp.nlpbook.evaluation.report import IN_FILE, Report, calibration_block, worst_block
 from ratsnlp.nlpbook.evaluation.statistics import Score, bin_confidences, draw_counts, expected_calibration_error
 from ratsnlp.nlpbook.figures import draw_confusion
 from ratsnlp.nlpbook.ner import metrics as scorer
@@ -113,10 +113,8 @@ class NERReport(Report):
         sentences, *each = self.counts.shape
         flat = self.counts.reshape(sentences, -1)
         summed = np.concatenate([drawn @ flat for drawn in draw_counts(np.ones(sentences, int))])  # (resamples, 3 K)
-        scores, names = (
-            scorer.entity_scores(summed.reshape(-1, *each)),
-            {"entity_f1": "micro_f1", "macro_f1": "macro_f1"},
-        )
+        scores = scorer.entity_scores(summed.reshape(-1, *each))
+        names = {"entity_f1": "micro_f1", "macro_f1": "macro_f1"}
         return {key: np.quantile(scores[name], [0.025, 0.975]).tolist() for key, name in names.items()}
 
     @cached_property
@@ -184,14 +182,8 @@ class NERReport(Report):
         )
 
     def _worst(self) -> Block:
-        worst = self.worst_sentences(IN_FILE)
-        names = ["faults", "label", "prediction"]
-        rows = [[row[name] for name in names] for row in worst]
+        worst, names = self.worst_sentences(IN_FILE), ["faults", "label", "prediction"]
         said = [f"{row['faults']} faults: {excerpt(row['prediction'])}" for row in worst]
-        return Block(
-            title="worst sentences",
-            korean="가장 많이 틀린 문장 (worst sentences)",
-            lines=[] if worst else [Line("faults", "none", korean="틀린 문장이 없습니다.")],
-            table=Table({name: name for name in names}, rows[:IN_TABLE], said) if worst else None,
-            files={"worst.tsv": [names, *rows]},
-        )
+        nothing = Line("faults", "none", korean="틀린 문장이 없습니다.")
+        heading = Block(title="worst sentences", korean="가장 많이 틀린 문장 (worst sentences)", lines=[nothing])
+        return worst_block(heading, names, worst, said)

@@ -1,13 +1,7 @@
 """All that the rest of the library has to know of named entity recognition."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
 from ratsnlp.nlpbook.arguments import LAST_EPOCH
 from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage, TaskSpec
-
-if TYPE_CHECKING:
-    from ratsnlp.nlpbook.serving.app import WebApp
 
 HERE = "ratsnlp.nlpbook.ner"
 SENTENCES = (
@@ -36,7 +30,10 @@ SPEC = TaskSpec(
     ),
     demo=Demo(
         settings={
-            **{"max_seq_length": 96, "epochs": 12, "learning_rate": 4e-4, "hidden_dropout": 0.0},
+            "max_seq_length": 96,
+            "epochs": 12,
+            "learning_rate": 4e-4,
+            "hidden_dropout": 0.0,
             "monitor": LAST_EPOCH,
         },
         inputs=SENTENCES,
@@ -51,14 +48,4 @@ SPEC = TaskSpec(
     notebooks=("ner_train", "ner_deploy"),
 )
 
-
-def get_web_service_app(
-    inference_fn: Callable[[str], Mapping[str, Any]], is_colab: bool = True, **options: Any
-) -> "WebApp":
-    """Return the page that answers with `inference_fn(sentence)`; `app.run()` serves it.
-
-    A hand-written function returns a dict in the published form. See `build_web_service_app` for the rest.
-    """
-    from ratsnlp.nlpbook.serving.app import build_task_app
-
-    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)
+get_web_service_app = SPEC.get_web_service_app

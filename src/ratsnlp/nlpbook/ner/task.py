@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 from transformers import PreTrainedModel
 
 from ratsnlp.nlpbook.data.batches import IGNORE_INDEX
-from ratsnlp.nlpbook.metrics import accuracy
+from ratsnlp.nlpbook.metrics import Gathered, accuracy
 from ratsnlp.nlpbook.models import head_labels
 from ratsnlp.nlpbook.ner.arguments import NERTrainArguments
 from ratsnlp.nlpbook.ner.dataset import NERDataset
@@ -18,33 +16,6 @@ from ratsnlp.nlpbook.ner.decoding import LegalDecoder
 from ratsnlp.nlpbook.ner.metrics import entity_counts, entity_scores
 from ratsnlp.nlpbook.ner.tokenization import merge_windows
 from ratsnlp.nlpbook.training.task import Task
-
-
-class DecodedWindows(Metric):
-    """The labels of all windows seen, collected over all processes."""
-
-    windows: list[Tensor]
-    lengths: list[Tensor]
-    labels: list[Tensor]
-
-    def __init__(self) -> None:
-        super().__init__()
-        for name in ("windows", "lengths", "labels"):  # each (B,), (B,) and (sum of lengths,) int64
-            self.add_state(name, default=[], dist_reduce_fx="cat")
-
-    def update(self, windows: Tensor, decoded: list[np.ndarray]) -> None:
-        """Add the labels of a batch of windows, `(T_i,)` each, special tokens left out."""
-        self.windows.append(windows)
-        self.lengths.append(torch.tensor(list(map(len, decoded)), device=windows.device))
-        self.labels.append(torch.from_numpy(np.concatenate(decoded)).long().to(windows.device))
-
-    def compute(self) -> dict[int, np.ndarray]:
-        """Return the labels of each window by its number."""
-        if not len(self.windows):
-            return {}
-        windows, lengths, labels = (dim_zero_cat(state).tolist() for state in (self.windows, self.lengths, self.labels))
-        parts = np.split(np.array(labels), np.cumsum(lengths)[:-1])
-        return dict(zip(windows, parts, strict=True))
 
 
 class NERTask(Task):
@@ -59,7 +30,7 @@ class NERTask(Task):
 
     def __init__(self, model: PreTrainedModel, args: NERTrainArguments):
         super().__init__(model, args)
-        self.decoded = DecodedWindows()
+        self.decoded = Gathered("window", "length", "label")  # the labels are those of all windows, one after another
 
     def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the share of the batch's tokens whose label is right."""
@@ -76,14 +47,17 @@ class NERTask(Task):
         rows = [row[head : length - tail] for row, length in zip(logits, lengths, strict=True)]
         decoder = LegalDecoder(dataset.get_labels() or head_labels(self.model.config))
         legal = getattr(self.args, "legal_decoding", True)
-        self.decoded.update(batch["window"], decoder.decode(rows, legal=legal))
+        decoded = decoder.decode(rows, legal=legal)
+        parts = list(map(len, decoded)), np.concatenate(decoded)
+        self.decoded.update(batch["window"], *(torch.as_tensor(part).to(batch["window"]) for part in parts))
 
     def summarize(self) -> dict[str, Tensor]:
         """Return the scores over all sentences of which windows were seen, in all processes."""
-        found: dict[int, np.ndarray] = self.decoded.compute()
+        numbers, lengths, decoded = self.decoded.compute()
         self.decoded.reset()
-        if not found:
+        if not numbers:
             return {}
+        found = dict(zip(numbers, np.split(np.array(decoded), np.cumsum(lengths)[:-1]), strict=True))
         dataset: NERDataset = self.validation_dataset()
         decoder, head, windows = LegalDecoder(dataset.get_labels()), len(dataset.layout.before), sorted(found)
         examples = [dataset.example_of(window) for window in windows]

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
-from ratsnlp.nlpbook.data.corpus import Corpus, read_json_list, read_lines
+from ratsnlp.nlpbook.data.corpus import Corpus, parse_json_list, read_lines
 from ratsnlp.nlpbook.errors import CorpusFormatError
 from ratsnlp.nlpbook.tables.reading import LOOKED_AT, Table, read_table
 from ratsnlp.nlpbook.texts import shorten
@@ -30,7 +30,7 @@ def _read_klue_nli(path: Path) -> Iterator[Pair]:
 
     Source: https://github.com/KLUE-benchmark/KLUE (24,998 training and 3,000 development pairs, CC BY-SA 4.0).
     """
-    for line, row in read_json_list(path):
+    for line, row in parse_json_list(path, "".join(read_lines(path))):
         values = [row.get(key) if isinstance(row, dict) else None for key in KLUE_NLI_KEYS]
         found = [value for value in values if isinstance(value, str)]
         if len(found) != len(KLUE_NLI_KEYS):
@@ -48,14 +48,13 @@ def _read_kornli(path: Path) -> Iterator[Pair]:
 
     Source: https://github.com/kakaobrain/kor-nlu-datasets (942,854 / 2,490 / 5,010 pairs, CC BY-SA 4.0).
     """
-    for line, text in enumerate(read_lines(path), start=1):
+    for line, text in islice(enumerate(read_lines(path), start=1), 1, None):
         row = text.rstrip("\r\n").split("\t")
-        if line > 1 and len(row) != len(KORNLI_HEADER):
+        if len(row) != len(KORNLI_HEADER):
             raise CorpusFormatError(
                 f"{path}, line {line}: expected 'sentence1<TAB>sentence2<TAB>gold_label', got {shorten(row)}"
             )
-        if line > 1:
-            yield _check_pair(path, line, row)
+        yield _check_pair(path, line, row)
 
 
 def _read_pair_table(path: Path) -> Iterator[Pair]:
@@ -105,8 +104,7 @@ class NLICorpus(Corpus[ClassificationExample]):
     def read(self, path: Path) -> Iterator[ClassificationExample]:
         """Yield the pairs of one file. Empty texts are kept, so that counts and scores compare with published ones.
 
-        Raises:
-            CorpusFormatError: The file breaks its format, or has another label; names the file and the line.
+        Raises `CorpusFormatError`, with file and line, if the file breaks its format or has another label.
         """
         empty = 0
         for premise, hypothesis, label in _find_reader(path)(path):

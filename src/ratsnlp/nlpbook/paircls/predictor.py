@@ -16,10 +16,8 @@ class PairClassificationPredictor(ClassificationPredictor):
     def __call__(self, premise: str | Sequence[tuple[str, str]], hypothesis: str | None = None) -> Any:  # type: ignore[override]
         """Return the answer to a pair as a dict in the published form, or to a list of pairs as a list of dicts.
 
-        Texts are normalised to NFC: what is typed or pasted on macOS may hold Hangul as separate jamo.
-
-        Raises:
-            TypeError: One text is given alone, or a list and a hypothesis.
+        Texts are normalised to NFC: what is typed or pasted on macOS may hold Hangul as separate jamo. Raises
+        `TypeError` for one text alone, or a list and a hypothesis.
         """
         if isinstance(premise, str) != isinstance(hypothesis, str):
             raise TypeError("give predictor(premise, hypothesis), or predictor([(premise, hypothesis), ...])")

@@ -1,32 +1,23 @@
 """All that the rest of the library has to know of pair classification: of inference, and of pairs with other labels."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ratsnlp.nlpbook.classification.spec import SPEC as CLASSIFICATION
 from ratsnlp.nlpbook.paircls.corpus import NLI_LABELS
-from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage, TaskSpec
-
-if TYPE_CHECKING:
-    from ratsnlp.nlpbook.serving.app import WebApp
+from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage
 
 HERE = "ratsnlp.nlpbook.paircls"
 PREMISE = "도서관은 아침 아홉 시에 문을 연다."
 
-SPEC = TaskSpec(
+SPEC = dataclasses.replace(  # settings, dataset and task are the same
+    CLASSIFICATION,
     name="paircls",
     task_name="pair-classification",
     title="Pair classification (NLI)",
-    arguments=CLASSIFICATION.arguments,
-    deploy_arguments=CLASSIFICATION.deploy_arguments,
     corpora={"klue-nli": f"{HERE}.corpus:KlueNLICorpus", "kornli": f"{HERE}.corpus:KorNLICorpus"},
-    table=CLASSIFICATION.table,
     pairs=True,
-    dataset=CLASSIFICATION.dataset,
-    task=CLASSIFICATION.task,
-    model=CLASSIFICATION.model,
-    pipeline=CLASSIFICATION.pipeline,
     predictor=f"{HERE}.predictor:PairClassificationPredictor",
     page=DemoPage(
         template="paircls.html",
@@ -65,14 +56,4 @@ def choose_page(inference_fn: Callable[..., Any]) -> DemoPage:
     return SPEC.page if set(labels) == set(NLI_LABELS) else OWN_LABELS_PAGE
 
 
-def get_web_service_app(
-    inference_fn: Callable[[str, str], Mapping[str, Any]], is_colab: bool = True, **options: Any
-) -> "WebApp":
-    """Return the page that answers with `inference_fn(premise, hypothesis)`; `app.run()` serves it.
-
-    `inference_fn` is a predictor, or a hand-written function that returns a dict in the published form. `is_colab` is
-    as in the published cells; False keeps the page to its machine even in Colab. Options: see `build_web_service_app`.
-    """
-    from ratsnlp.nlpbook.serving.app import build_task_app
-
-    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)
+get_web_service_app = SPEC.get_web_service_app

@@ -1,10 +1,10 @@
 """Settings of question answering: how passages are cut into windows, and which spans may be answers."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from ratsnlp.nlpbook.arguments import Count, DeployArguments, TrainArguments, model_dir
-from ratsnlp.nlpbook.settings import AtLeast, arg, defaults_of
+from ratsnlp.nlpbook.arguments import Count, DeployArguments, NotNegative, TrainArguments, model_dir
+from ratsnlp.nlpbook.settings import arg, defaults_of
 
 STRIDE_HELP = "tokens by which the window slides over the passage; windows overlap by what is left of their room"
 
@@ -32,12 +32,10 @@ class QATrainArguments(TrainArguments):
 
     doc_stride: Count = arg(64, STRIDE_HELP, answering=True)
     max_query_length: Count = arg(32, "tokens of the question; the rest is left out", answering=True)
-    threads: Count = arg(4, "accepted and unused: the tokenizer uses all cores by itself", local=True, effect=False)
-    tqdm_enabled: bool = arg(
-        True, "accepted and unused: there is one bar, and it takes no time", local=True, effect=False
-    )
+    threads: Count = arg(4, "accepted and unused: the tokenizer uses all cores by itself", local=True)
+    tqdm_enabled: bool = arg(True, "accepted and unused: there is one bar, and it takes no time", local=True)
 
-    negative_window_ratio: Annotated[float, AtLeast(0)] = arg(
+    negative_window_ratio: NotNegative = arg(
         0.5, "windows without the answer to train on, for each window with it; drawn with the seed"
     )
     max_answer_length: Count = arg(30, "tokens of an answer", answering=True)
@@ -68,7 +66,6 @@ class QADeployArguments(DeployArguments):
     as_trained: ClassVar[dict[str, Any]] = DeployArguments.as_trained | defaults_of(QATrainArguments, answering=True)
 
     def __post_init__(self) -> None:
-        """As `DeployArguments` does; then raise `ArgumentError` if the windows would skip part of a passage."""
         super().__post_init__()
         self.raise_for(_gaps(self))
 

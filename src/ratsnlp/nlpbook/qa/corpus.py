@@ -40,9 +40,7 @@ def read_squad(path: Path) -> Iterator[QuestionRow]:
     """Yield the questions of SQuAD-shaped JSON, such as KorQuAD 1.0: `{"data": [{"title", "paragraphs": [...]}]}`.
 
     Offsets count characters of the text as it stands in the file; where that is not NFC, they move along with the text.
-
-    Raises:
-        CorpusFormatError: The file is not JSON, or a part of it is missing or of another type; names file and part.
+    Raises `CorpusFormatError`, with file and part, if it is not JSON, or a part is missing or of another type.
 
     Source: https://korquad.github.io (60,407 training and 5,774 development questions, CC BY-ND 2.0 KR).
     """
@@ -94,8 +92,7 @@ def read_question_table(path: Path) -> Iterator[QuestionRow]:
 class QAExample:
     """A question about a passage; `answer_text` is empty where the passage does not answer it.
 
-    Raises:
-        CorpusFormatError: The answer does not stand in the passage, or not at its place and at several others.
+    Raises `CorpusFormatError` if the answer does not stand in it, or not at its place and at several others.
     """
 
     question_text: str

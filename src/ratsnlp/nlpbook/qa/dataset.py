@@ -87,7 +87,6 @@ class QADataset(FeatureDataset[QAExample, QAFeatures]):
         return QAFeatures(**self.shared_fields(row, passage), start_positions=start, end_positions=end, window=window)
 
     def _choose_windows(self) -> Tensor:
-        """Return the stored windows to train on: all with an answer or of a question without, a share of the others."""
         holds = (self.store.rows["start_positions"] != NO_ANSWER) | (self.store.rows["impossible"] != 0)  # (N,)
         others = torch.nonzero(~holds).flatten()
         wanted = round(self.args.negative_window_ratio * int(holds.sum()))

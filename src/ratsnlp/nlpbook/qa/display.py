@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 @with_hangul
 def draw_windows(windows: Sequence[tuple[int, int]], answer: tuple[int, int]) -> "Figure":
-    """Draw the characters of a passage that each window holds, and those of the answer, half-open both.
-
-    Windows that hold all of the answer are dark.
-    """
+    """Draw the characters of a passage, half-open, that each window holds; those that hold all of the answer dark."""
     figure, (axes,) = new_figure(8, 1.4 + 0.28 * len(windows))
     for number, (start, end) in enumerate(windows):
         holds = start <= answer[0] < answer[1] <= end

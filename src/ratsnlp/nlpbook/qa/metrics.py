@@ -11,8 +11,7 @@ DROPPED = str.maketrans("", "", string.punctuation)
 def korquad_exact_match(prediction: str, answers: Sequence[str]) -> float:
     """Return 1.0 if the prediction (empty for none) equals one of the answers, else 0.0, as KorQuAD 1.0 scores it.
 
-    Raises:
-        ValueError: `answers` is no list of at least one text.
+    Raises `ValueError` if `answers` is no list of at least one text.
 
     Source: the rules of https://korquad.github.io (evaluate-v1.0): josa are not removed.
     """
@@ -42,8 +41,4 @@ def _required(answers: Sequence[str]) -> Sequence[str]:
 
 
 def _overlap(given: Counter[str], wanted: Counter[str]) -> float:
-    same = (given & wanted).total()
-    if not same:
-        return 0.0
-    precision, recall = same / given.total(), same / wanted.total()
-    return 2 * precision * recall / (precision + recall)
+    return 2 * (given & wanted).total() / max(1, given.total() + wanted.total())

@@ -143,7 +143,6 @@ class QAPredictor(Predictor):
         return readings
 
     def _search(self, windows: Sequence[Window], count: int) -> Spans:
-        """Return the best spans of each window by itself, from one forward pass."""
         types = [[0] * w.passage_start + [1] * (len(w.ids) - w.passage_start) for w in windows]
         inputs = self.stack([window.ids.tolist() for window in windows], types)
         mask = inputs["attention_mask"]  # (B, T)

@@ -103,12 +103,9 @@ class QAReport(Report):
 
     def worst_mistakes(self, count: int = 10) -> list[dict[str, Any]]:
         """Return the predictions that share few characters with an answer, surest first."""
+        shown = {**self.columns, **{name: np.round(self.columns[name], 4).tolist() for name in ("probability", "f1")}}
         rows = surest(self.scores["f1"] < 50, self.probabilities, count)
-        columns = self.columns.items()
-        worst = [{name: values[i] for name, values in columns} for i in rows]
-        return [
-            {k: round(value, 4) if isinstance(value, float) else value for k, value in row.items()} for row in worst
-        ]
+        return [{name: values[i] for name, values in shown.items()} for i in rows]
 
 
 def _score(predictions: Sequence[str], answers: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:

@@ -1,12 +1,6 @@
 """All that the rest of the library has to know of question answering."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
 from ratsnlp.nlpbook.tasks import Demo, DemoPage, TaskSpec
-
-if TYPE_CHECKING:
-    from ratsnlp.nlpbook.serving.app import WebApp
 
 HERE = "ratsnlp.nlpbook.qa"
 PAGE_PASSAGE = (
@@ -53,14 +47,4 @@ SPEC = TaskSpec(
     notebooks=("qa_train", "qa_deploy"),
 )
 
-
-def get_web_service_app(
-    inference_fn: Callable[[str, str], Mapping[str, Any]], is_colab: bool = True, **options: Any
-) -> "WebApp":
-    """Return the page that answers with `inference_fn(question, context)`; `app.run()` serves it.
-
-    A hand-written function returns a dict with question, context and answer. See `build_web_service_app` for the rest.
-    """
-    from ratsnlp.nlpbook.serving.app import build_task_app
-
-    return build_task_app(SPEC, inference_fn, is_colab=is_colab, **options)
+get_web_service_app = SPEC.get_web_service_app

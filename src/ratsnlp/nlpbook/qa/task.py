@@ -4,41 +4,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 from transformers import PreTrainedModel
 
+from ratsnlp.nlpbook.metrics import Gathered
 from ratsnlp.nlpbook.qa.arguments import QATrainArguments
 from ratsnlp.nlpbook.qa.dataset import NO_ANSWER, QADataset
 from ratsnlp.nlpbook.qa.josa import cut_josa
 from ratsnlp.nlpbook.qa.metrics import korquad_exact_match, korquad_f1
 from ratsnlp.nlpbook.qa.windows import search_spans
 from ratsnlp.nlpbook.training.task import Task
-
-
-class BestSpans(Metric):
-    """The best span of every window seen, and how far "no answer" is ahead of it, collected over all processes."""
-
-    windows: list[Tensor]
-    scores: list[Tensor]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.add_state("windows", default=[], dist_reduce_fx="cat")  # each (B, 3) int64: window, first and last token
-        self.add_state("scores", default=[], dist_reduce_fx="cat")  # each (B, 2) float32: of the span, of [CLS]
-
-    def update(self, windows: Tensor, starts: Tensor, ends: Tensor, scores: Tensor, nothing: Tensor) -> None:
-        """Add the best spans of a batch, and the scores of [CLS], each argument `(B,)`."""
-        self.windows.append(torch.stack([windows, starts, ends], dim=-1))
-        self.scores.append(torch.stack([scores, nothing], dim=-1))
-
-    def compute(self) -> list[tuple[int, int, int, float, float]]:
-        """Return `(window, first token, last token, score, score of [CLS])` of all. One seen twice is there twice."""
-        if not len(self.windows):
-            return []
-        # tensors already, where processes were joined
-        rows, scores = dim_zero_cat(self.windows).tolist(), dim_zero_cat(self.scores).tolist()
-        return [(*row, *both) for row, both in zip(rows, scores, strict=True)]
 
 
 class QATask(Task):
@@ -53,7 +27,8 @@ class QATask(Task):
 
     def __init__(self, model: PreTrainedModel, args: QATrainArguments):
         super().__init__(model, args)
-        self.best = BestSpans()
+        # the best span of every window seen, and the score of [CLS], "no answer"
+        self.best = Gathered("window", "first_token", "last_token", "score", "nothing")
 
     def measure(self, outputs: Any, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return how often both ends are right among the batch's windows with an answer, if it has any."""
@@ -79,7 +54,7 @@ class QATask(Task):
 
     def summarize(self) -> dict[str, Tensor]:
         """Return EM and F1, in 0..100, over the questions seen, of the answers that `QAPredictor.evaluate` scores."""
-        found: list[tuple[int, int, int, float, float]] = self.best.compute()
+        found: list[tuple[int, int, int, float, float]] = list(zip(*self.best.compute(), strict=True))
         self.best.reset()
         if not found:
             return {}

@@ -86,14 +86,7 @@ ANSWERS: dict[str, Any] = {
 
 
 def describe_api(page: DemoPage, limits: Limits, *, explains: bool, protected: bool) -> dict[str, Any]:
-    """Return the description of a page's interface.
-
-    Args:
-        page: Its title, and the texts of a question.
-        limits: What it takes on.
-        explains: Whether it says which words moved a decision.
-        protected: Whether it asks for a password.
-    """
+    """Return the description of a page that `explains` decisions, or is `protected` by a password."""
     asked = {"/api": ("Answer a question.", "Answer")}
     if explains:
         asked["/api/explain"] = ("Return the eojeols (words between spaces) that moved the decision.", "Explanation")

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Question = tuple[str, ...]
-IDLE_SECONDS = 10.0
-"""How long the thread outlives the last question. An app that nobody uses holds no thread, nor the model through it."""
+IDLE_SECONDS = 10.0  # for which the thread outlives the last question; then it does not keep an unused app's model
 
 
 class Overloaded(Exception):  # noqa: N818
@@ -48,12 +47,7 @@ class _Job:
 class Batcher:
     """Answers questions from many threads in one thread of its own, those of one kind together.
 
-    Args:
-        max_pending: Questions that may wait or be answered at a time.
-
-    Attributes:
-        batches: How often work was done.
-        questions: How many questions went into it.
+    At most `max_pending` wait or are answered at a time. It counts its `batches`, and the `questions` in them.
     """
 
     def __init__(self, max_pending: int = 48) -> None:
@@ -71,12 +65,7 @@ class Batcher:
         return len(self._waiting) + len(self._running)
 
     def ask(self, work: Work, question: Question, seconds: float) -> Any:
-        """Return the answer to a question; blocks until it is there.
-
-        Args:
-            work: What is done with it.
-            question: The texts it consists of.
-            seconds: How long to wait for the answer.
+        """Return the answer to a question; blocks until it is there, for `seconds` at most.
 
         Raises:
             Overloaded: Too many questions are pending, or the time passed while this one waited in the queue.

@@ -20,23 +20,14 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="ratsnlp", charset="UTF-8"'}
 
 
 def find_password(password: str | None) -> str | None:
-    """Return the password given, or the one in the environment; None where there is none.
-
-    Raises:
-        ArgumentError: The password given is blank.
-    """
+    """Return the password given, or the environment's, or None; `ArgumentError` if the one given is blank."""
     if password is not None and not password.strip():
         raise ArgumentError(f"password is blank; give one, or leave it out (then {VARIABLE} is looked at)")
     return password or os.environ.get(VARIABLE) or None
 
 
 class PasswordGuard:
-    """Lets requests with the password through. An address that guesses wrong too often has to wait.
-
-    Args:
-        password: What has to be given.
-        clock: Returns seconds that only rise.
-    """
+    """Lets requests with the password through. An address that guesses wrong too often has to wait."""
 
     def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._password, self._clock = _to_bytes(password), clock
@@ -44,11 +35,7 @@ class PasswordGuard:
         self._wrong: dict[str, list[float]] = {}  # when each address guessed wrong, of late
 
     def check(self) -> None:
-        """Refuse the current request unless it gives the password.
-
-        Raises:
-            RequestError: 401 without the password or with a wrong one, 429 after too many wrong ones.
-        """
+        """Raise `RequestError` unless the current request gives the password: 401, or 429 after too many wrong ones."""
         if request.path in OPEN_PATHS or request.method == "OPTIONS":  # a browser's question before a foreign request
             return
         given = request.authorization.password if request.authorization else None

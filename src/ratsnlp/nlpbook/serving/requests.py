@@ -26,11 +26,8 @@ class RequestError(Exception):
 
 
 def read_payload() -> object:
-    """Return the JSON of the current request. GET carries it in `q`, because Colab's port proxy can refuse POST.
-
-    Raises:
-        RequestError: There is none, or it is no JSON.
-    """
+    """Return the JSON of the current request; `RequestError` if there is none, or what there is is no JSON."""
+    # GET carries it in `q`, because Colab's port proxy can refuse POST
     raw = request.get_data() if request.method == "POST" else request.args.get("q")
     if raw is None:
         error = f"missing q; needed: GET {request.path}?q=<JSON>, or POST with a JSON body"
@@ -45,8 +42,7 @@ def read_payload() -> object:
 def read_texts(payload: object, fields: Sequence[str], max_text_length: int) -> list[str]:
     """Return the text of each field, in order and in NFC. A bare string is enough where there is one field.
 
-    Raises:
-        RequestError: The payload is of another type, or a field is missing, no text, blank or too long.
+    Raises `RequestError` if the payload is of another type, or a field is missing, no text, blank or too long.
     """
     if isinstance(payload, str) and len(fields) == 1:
         payload = {fields[0]: payload}
@@ -92,11 +88,7 @@ UNPACKED_KOREAN = (
 
 
 def json_response(answer: object, status: int = 200) -> Response:
-    """Return an answer as a response.
-
-    Raises:
-        TypeError: It is no mapping, or holds what JSON cannot.
-    """
+    """Return an answer as a response; `TypeError` if it is no mapping, or holds what JSON cannot."""
     if not isinstance(answer, Mapping):
         text = f"inference_fn returned {type(answer).__name__}; needed: a dict such as {{'prediction': '...'}}"
         raise TypeError(text)

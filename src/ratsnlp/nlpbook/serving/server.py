@@ -229,7 +229,6 @@ def _write_url(host: str, port: int) -> str:
 
 
 def _find_network_address() -> str | None:
-    """Return this machine's address in its network, or None without one. Nothing is sent."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # an address kept for documentation: only the way to it is looked up
         return str(probe.getsockname()[0])

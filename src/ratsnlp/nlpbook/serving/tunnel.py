@@ -75,8 +75,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
 class Ngrok:
     """A public address that ngrok's agent leads to a page of this machine. pyngrok fetches the agent when first used.
 
-    Raises:
-        ServingError: There is no token, pyngrok is missing, or the agent gives up; the message has its own words.
+    Raises `ServingError` if there is no token, no pyngrok, or the agent gives up; the message has its own words.
     """
 
     is_public = True
@@ -148,7 +147,6 @@ def _write_settings(folder: Path, token: str) -> Path:
 
 
 def _read_reason(error: Any) -> str:
-    """Return why there is no address in the agent's own words, on one line."""
     text = getattr(error, "ngrok_error", None) or str(error)
     with contextlib.suppress(ValueError, KeyError, AttributeError):
         answer = json.loads(error.body)  # of the agent's API: {"msg": ..., "details": {"err": ...}}
@@ -181,8 +179,7 @@ class Tunnel(Protocol):
 class ColabProxy:
     """A page of this machine below the cell that runs. `url` is None where the browser does not give its address.
 
-    Raises:
-        ServingError: The code does not run in Colab.
+    Raises `ServingError` outside Colab.
     """
 
     is_public = False  # Colab asks for the account in which the notebook is open
@@ -207,8 +204,7 @@ class ColabProxy:
 class Cloudflared:
     """A public address that cloudflared leads to a page of this machine.
 
-    Raises:
-        ServingError: The program is not installed, gives up, or reaches no connection; the message has its own words.
+    Raises `ServingError` if the program is missing, gives up, or reaches no connection; the message has its own words.
     """
 
     is_public = True
@@ -274,10 +270,7 @@ def choose_tunnels(expose: str, authtoken: str | None = None) -> Ways:
 
     "auto" takes the Colab proxy in Colab. A token of ngrok makes the page public if it was given for this page: by
     `authtoken`, or in Colab, whose machine and secrets are the notebook's own. One that lies on somebody's computer is
-    no wish to publish.
-
-    Raises:
-        ServingError: `expose` names no way.
+    no wish to publish. Raises `ServingError` if `expose` names no way.
     """
     ngrok = functools.partial(Ngrok, authtoken=authtoken)
     ways: Ways = {"colab": ColabProxy, "ngrok": ngrok, "cloudflared": Cloudflared}

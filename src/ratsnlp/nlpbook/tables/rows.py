@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ratsnlp.nlpbook.errors import CorpusFormatError
@@ -86,7 +87,7 @@ class LabelledTable:
         if not count:
             raise CorpusFormatError(f"{path} holds a header ({', '.join(self.table.names)}) and no row below it")
         if bad and not self.skip_bad_rows or not good:
-            raise CorpusFormatError(self._describe_bad(bad, f"{len(bad):,} of {count:,} rows cannot be used"))
+            raise CorpusFormatError(describe_bad(path, bad, f"{len(bad):,} of {count:,} rows cannot be used"))
         if bad:
             logger.warning("%s: %d of %d rows left out: %s", path.name, len(bad), count, "; ".join(bad[:3]))
         if self.labels is None:
@@ -105,17 +106,13 @@ class LabelledTable:
         return matched
 
     def rows(self) -> Iterator[list[str]]:
-        """Yield the good rows: the text, or both texts of a pair, and the label as it stands in `labels`.
-
-        Raises:
-            CorpusFormatError: A row cannot be used, and `skip_bad_rows` is off.
-        """
+        """Yield the good rows: text or both texts, and the label as in `labels`. A bad one is an error, or skipped."""
         for row in self.table.rows():
             cells, problem = self._read_row(row)
             if not problem:
                 yield [*cells[:-1], str(_match_label(cells[-1], self.labels or ()))]
             elif not self.skip_bad_rows:
-                raise CorpusFormatError(self._describe_bad([problem], "a row cannot be used"))
+                raise CorpusFormatError(describe_bad(self.table.path, [problem], "a row cannot be used"))
 
     def _read_row(self, row: Row) -> tuple[list[str], str]:
         """Return the cells of the columns, and why they cannot be used, which is empty for a good row."""
@@ -128,10 +125,12 @@ class LabelledTable:
                 problem = f"label {cells[-1]!r} is not one of {', '.join(self.labels[:SHOWN_LABELS])}"
         return cells, problem and f"line {row.line}: {problem}"
 
-    def _describe_bad(self, bad: Sequence[str], summary: str) -> str:
-        lines = "".join(f"\n  {line}" for line in bad[:SHOWN_ROWS])
-        more = f"\n  ... and {len(bad) - SHOWN_ROWS:,} more" if len(bad) > SHOWN_ROWS else ""
-        return (
-            f"{self.table.path}: {summary}:{lines}{more}\nPut them right, or leave them out with --skip_bad_rows, in "
-            "Python skip_bad_rows=True."
-        )
+
+def describe_bad(path: Path, bad: Sequence[str], summary: str) -> str:
+    """Return the message that lists the bad rows of a file, the first `SHOWN_ROWS` of them, and says what to do."""
+    lines = "".join(f"\n  {line}" for line in bad[:SHOWN_ROWS])
+    more = f"\n  ... and {len(bad) - SHOWN_ROWS:,} more" if len(bad) > SHOWN_ROWS else ""
+    return (
+        f"{path}: {summary}:{lines}{more}\nPut them right, or leave them out with --skip_bad_rows, in Python "
+        "skip_bad_rows=True."
+    )

@@ -15,7 +15,7 @@ from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.data.batches import data_collator
 from ratsnlp.nlpbook.environment import in_colab, is_first_process, on_drive
 from ratsnlp.nlpbook.errors import CheckError
-from ratsnlp.nlpbook.models import class_count, head_labels, place_labels, takes_token_types
+from ratsnlp.nlpbook.models import class_count, head_labels, labels_of, place_labels, takes_token_types
 
 Level = Literal["error", "warning", "note"]
 ORDER: tuple[Level, ...] = ("error", "warning", "note")
@@ -23,17 +23,11 @@ ORDER: tuple[Level, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found.
+    """One thing that a check found."""
 
-    Attributes:
-        level: "error" refuses the training, "warning" is said, "note" is worth knowing.
-        message: One sentence: both sides, what was found, what to do.
-        name: What was checked; stable, to search for.
-    """
-
-    level: Level
-    message: str
-    name: str = ""
+    level: Level  # "error" refuses the training, "warning" is said, "note" is worth knowing
+    message: str  # one sentence: both sides, what was found, what to do
+    name: str = ""  # what was checked; stable, to search for
 
     def __str__(self) -> str:
         return f"{self.level:<8}{self.name:<16}{self.message}"
@@ -41,12 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """The findings of one check, errors first.
-
-    Attributes:
-        pair: The tokenizer and the model, in words.
-        findings: What was found.
-    """
+    """The findings of one check, errors first; `pair` is the tokenizer and the model, in words."""
 
     pair: str
     findings: tuple[Finding, ...]
@@ -71,11 +60,7 @@ class Report:
         return "\n".join([f"checked: {self.pair}", *map(str, self.findings), f"verdict: {self.verdict}"])
 
     def raise_for_errors(self) -> None:
-        """Do nothing where there is no error.
-
-        Raises:
-            CheckError: There are errors; the message lists all of them.
-        """
+        """Raise a `CheckError` that lists all errors, where there are any."""
         if self.errors:
             lines = (f"- {error.name}: {error.message}" for error in self.errors)
             raise CheckError("\n".join(["this cannot be trained as it is:", *lines]))
@@ -116,23 +101,16 @@ class CheckInput:
     @cached_property
     def position_table(self) -> Embedding | None:
         """The model's table of absolute positions; None where it has none, or counts them in another way."""
-        tables = (
-            module
-            for name, module in self.model.named_modules()
-            if name.endswith(("position_embeddings", "wpe")) and isinstance(module, Embedding)
-        )
-        return next(tables, None)
+        for name, module in self.model.named_modules():
+            if name.endswith(("position_embeddings", "wpe")) and isinstance(module, Embedding):
+                return module
+        return None
 
     @property
     def position_offset(self) -> int:
         """The first position of a text: RoBERTa counts on from the padding id, others from 0."""
         padding = getattr(self.position_table, "padding_idx", None)
         return 0 if padding is None else int(padding) + 1
-
-    @property
-    def labels(self) -> list[str]:
-        """The corpus's labels in order; empty where it has none."""
-        return list(self.dataset.get_labels()) if hasattr(self.dataset, "get_labels") else []
 
     @property
     def tokenizer_side(self) -> str:
@@ -147,7 +125,6 @@ class CheckInput:
         return f"the model {self.model.name_or_path or ''}".strip() + f" ({kind})"
 
 
-Check = Callable[[CheckInput], Iterator[Finding]]
 error, warning, note = (partial(Finding, level) for level in ORDER)
 
 SPARE_ROWS = 1024
@@ -304,7 +281,8 @@ def _check_token_types(given: CheckInput) -> Iterator[Finding]:
 
 
 def _check_labels(given: CheckInput) -> Iterator[Finding]:
-    labels, outputs = given.labels, int(getattr(given.model.config, "num_labels", 0) or 0)
+    labels, _ = labels_of(given.dataset)
+    outputs = int(getattr(given.model.config, "num_labels", 0) or 0)
     if labels and len(labels) != outputs:
         yield error(
             f"the corpus has {len(labels)} labels ({', '.join(labels[:10])}), but the head of {given.model_side} has "
@@ -313,10 +291,10 @@ def _check_labels(given: CheckInput) -> Iterator[Finding]:
 
 
 def _check_label_order(given: CheckInput) -> Iterator[Finding]:
-    labels, found = given.labels, head_labels(given.model.config)
+    (labels, names), found = labels_of(given.dataset), head_labels(given.model.config)
     if not labels or len(labels) != len(found):
         return
-    places = place_labels(found, labels, getattr(getattr(given.dataset, "corpus", None), "label_names", ()))
+    places = place_labels(found, labels, names)
     if places is not None and places != sorted(places):
         yield warning(
             f"the corpus's labels are {', '.join(labels)}, the head of {given.model_side} answers "
@@ -392,7 +370,7 @@ def _check_first_loss(given: CheckInput) -> Iterator[Finding]:
         )
 
 
-TOKENIZER_CHECKS: dict[str, Check] = {
+CHECKS: dict[str, Callable[[CheckInput], Iterator[Finding]]] = {
     "vocabulary": _check_vocabulary,
     "names": _check_names,
     "padding": _check_padding,
@@ -400,8 +378,6 @@ TOKENIZER_CHECKS: dict[str, Check] = {
     "features": _check_dataset_tokenizer,
     "jamo": _check_jamo,
     "unknown words": _check_unknown,
-}
-DATA_CHECKS: dict[str, Check] = {
     "length": _check_length,
     "token types": _check_token_types,
     "labels": _check_labels,
@@ -413,24 +389,15 @@ DATA_CHECKS: dict[str, Check] = {
 
 
 def check(args: TrainArguments, model: Any, tokenizer: Any, dataset: Any) -> Report:
-    """Look at a model, a tokenizer, features and settings together, before time is spent on training them.
+    """Look at settings, a model, a tokenizer and the features it made, before time is spent on training with them.
 
     It takes seconds, and changes nothing: not the model's mode, not the random numbers to come. Statistics are of at
-    most 2,000 rows; where no error is found, the model also sees one batch of 8.
-
-    Args:
-        args: The training settings.
-        model: The model to train.
-        tokenizer: The tokenizer that made the features.
-        dataset: The features to train on.
-
-    Returns:
-        The report; print it, or call its `raise_for_errors()`.
+    most 2,000 rows; where no error is found, the model also sees one batch of 8. Print the report that is returned, or
+    call its `raise_for_errors()`.
     """
     given = CheckInput(args, model, tokenizer, dataset)
-    checks = TOKENIZER_CHECKS | DATA_CHECKS
-    found = [replace(finding, name=name) for name, look in checks.items() for finding in look(given)]
+    found = [replace(finding, name=name) for name, look in CHECKS.items() for finding in look(given)]
     if given.rows and not any(finding.level == "error" for finding in found):
         found += [replace(finding, name="first loss") for finding in _check_first_loss(given)]
-    pair = f"{given.tokenizer_side} with {given.model_side}"
-    return Report(pair, tuple(sorted(found, key=lambda finding: ORDER.index(finding.level))))
+    found.sort(key=lambda finding: ORDER.index(finding.level))
+    return Report(f"{given.tokenizer_side} with {given.model_side}", tuple(found))

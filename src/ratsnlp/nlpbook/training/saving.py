@@ -44,11 +44,7 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
-    """Lightning's way to write checkpoints, made safe.
-
-    Args:
-        folder: The model folder.
-    """
+    """Lightning's way to write checkpoints into a model folder, made safe."""
 
     def __init__(self, folder: Path):
         super().__init__()
@@ -56,11 +52,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
         self.local = local_folder(folder)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            CheckpointError: It cannot be written; the message says what is safe, and where.
-        """
+        """Write a checkpoint; a CheckpointError says that it cannot be written, what is safe, and where."""
         place = Path(path)
         if place.parent.resolve() != self.folder:
             # not a checkpoint: forked processes hand weights to the notebook by a file elsewhere
@@ -74,7 +66,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
     def _put(self, place: Path, write: Callable[[Path], Any]) -> None:
         def write_and_check(partial: Path) -> None:
             write(partial)
-            _refuse_damaged(partial)
+            _read_whole(partial)
 
         try:
             if place.parent != self.folder:
@@ -117,12 +109,14 @@ def _copy_and_compare(source: Path, target: Path) -> None:
         raise OSError(f"the copy of {source} differs from it")
 
 
-def _refuse_damaged(path: Path) -> None:
-    load_raw(path)
+def _read_whole(path: Path) -> dict[str, Any]:
+    """Return a checkpoint as `load_raw` does, but refuse one with any damage."""
+    raw = load_raw(path)
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()  # reads everything, and compares checksums
     if damaged:
         raise CheckpointError(f"the checkpoint {path} is damaged at {damaged}")
+    return raw
 
 
 def select_resumable(folder: Path) -> Path | None:
@@ -137,8 +131,7 @@ def select_resumable(folder: Path) -> Path | None:
         path = place / LAST
         if path.exists():
             try:
-                _refuse_damaged(path)
-                found.append((int(load_raw(path)["global_step"]), path))
+                found.append((int(_read_whole(path)["global_step"]), path))
             except CheckpointError as error:
                 logger.warning("not resumed from: %s", error)
     return max(found)[1] if found else None

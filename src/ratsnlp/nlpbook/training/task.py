@@ -77,11 +77,7 @@ class Task(pl.LightningModule):
             torch.manual_seed(hash((self.args.seed, self.global_rank, step)) % 2**63)
 
     def prepare(self, train_dataloader: Any) -> None:
-        """Put a head that was trained elsewhere for the corpus's labels into the corpus's order, by name.
-
-        Raises:
-            CheckpointError: What checkpoints will say of this training could not be read again.
-        """
+        """Put a head that was trained for the corpus's labels in their order; refuse what no checkpoint could hold."""
         dataset = getattr(train_dataloader, "dataset", None)
         labels, names = labels_of(dataset)
         if labels:
@@ -144,13 +140,7 @@ class Task(pl.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def rate_at(self, step: int, steps: int, epochs: int) -> float:
-        """Return the share of the learning rate at an optimizer step, in 0..1.
-
-        Args:
-            step: Steps taken so far.
-            steps: Steps of the whole training.
-            epochs: Epochs of the whole training.
-        """
+        """Return the share of the learning rate, in 0..1, after `step` of all optimizer `steps` of all `epochs`."""
         warmup = round(steps * self.args.warmup_ratio)
         if step < warmup:
             return (step + 1) / (warmup + 1)

@@ -24,14 +24,7 @@ from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import LAST, ModelFolder
 from ratsnlp.nlpbook.models import class_count
 from ratsnlp.nlpbook.old_names import SETTINGS
-from ratsnlp.nlpbook.training.saving import (
-    BestCheckpoint,
-    SafeCheckpointIO,
-    SafeXLACheckpointIO,
-    forget,
-    select_resumable,
-    tell_places,
-)
+from ratsnlp.nlpbook.training import saving
 from ratsnlp.nlpbook.training.task import Task
 
 STUCK_STEPS, STUCK_WINDOW = 200, 100
@@ -146,14 +139,14 @@ class Trainer(pl.Trainer):
             super().fit(model, train_dataloaders, val_dataloaders, *args, **kwargs)
         if started and self.state.finished and not self.interrupted and is_first_process():
             started(finished=True)
-            forget(Path(self.default_root_dir))
+            saving.forget(Path(self.default_root_dir))
 
     def _go_without_validation(self, args: TrainArguments) -> None:
         if args.patience:
             raise ArgumentError("patience waits for a better epoch, and there is no validation loader to tell which is")
         logger.warning("there is no validation loader: nothing is measured, and the last epoch is what is kept")
         for callback in self.checkpoint_callbacks:
-            if isinstance(callback, BestCheckpoint):
+            if isinstance(callback, saving.BestCheckpoint):
                 callback.monitor, callback.mode, callback.filename = "epoch", "max", "{epoch}"
                 callback.kth_value = torch.tensor(-torch.inf)
 
@@ -172,8 +165,8 @@ class Trainer(pl.Trainer):
         other = other or (not record and bool(folder.checkpoints or folder.last.exists()))
         if other and is_first_process() and options.get("ckpt_path") is None:
             logger.warning("%s held another training; its files are kept in %s", path, folder.set_aside())
-            forget(path)
-        last = None if other else select_resumable(path)
+            saving.forget(path)
+        last = None if other else saving.select_resumable(path)
         if last and options.get("ckpt_path") is None:
             done = " (finished: there is nothing left to train)" if record.get("finished") else ""
             logger.info("resuming from %s%s", last, done)
@@ -236,7 +229,7 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True, eval: bo
     if eval is not None:
         warnings.warn(f"get_trainer(eval=...): {SETTINGS['eval']}", FutureWarning, stacklevel=2)
     folder = make_model_folder(args)
-    best = BestCheckpoint(
+    best = saving.BestCheckpoint(
         dirpath=folder,
         filename=f"{{epoch}}-{{{'val_loss' if args.monitor == LAST_EPOCH else args.monitor_metric}:.2f}}",
         monitor=args.monitor_metric,
@@ -245,9 +238,9 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True, eval: bo
         save_weights_only=True,
         enable_version_counter=False,  # an epoch that is repeated after a kill replaces its own file
     )
-    logger.info(tell_places(folder))
+    logger.info(saving.tell_places(folder))
     hardware = select_hardware(args)
-    checkpoint_io = SafeXLACheckpointIO if hardware["accelerator"] == "tpu" else SafeCheckpointIO
+    checkpoint_io = saving.SafeXLACheckpointIO if hardware["accelerator"] == "tpu" else saving.SafeCheckpointIO
     trainer = Trainer(
         default_root_dir=folder,
         callbacks=[best, *more_callbacks(args, folder)],
@@ -267,11 +260,7 @@ def get_trainer(args: TrainArguments, return_trainer_only: bool = True, eval: bo
 
 
 def make_model_folder(args: TrainArguments) -> Path:
-    """Make and return the model folder.
-
-    Raises:
-        ArgumentError: None is given, or it cannot be made.
-    """
+    """Make and return the model folder; an ArgumentError where none is given, or it cannot be made."""
     if not args.downstream_model_dir:
         raise ArgumentError("downstream_model_dir is not given; name the folder that checkpoints shall go to")
     folder = Path(args.downstream_model_dir).expanduser()
