@@ -6,8 +6,9 @@
     python tools/builtin_model/build.py student --work WORK                    the distillation
     python tools/builtin_model/build.py ship --work WORK                       float16 weights into the package
 
-The last two but one want a GPU: minutes there, a day on two cores. Roads can be left out (`--without`), to see what each
-gives.
+
+`tutor` and `student` want a GPU: minutes there, a day on two cores. Roads can be left out (`--without`), to see what
+each gives.
 """
 
 import json
@@ -47,7 +48,7 @@ TEMPERATURE = 2.0
 torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each new shape, which takes longer than a step
 PACKAGE_FOLDER = Path(__file__).parents[2] / "src" / "ratsnlp" / "nlpbook" / "builtin" / "model"
 
-BATCHES = {  # tokens of a batch, and how many batches of a hundred are of this kind, for the tutor and the student
+BATCHES = {  # tokens of a batch, and how many of a hundred batches are of this kind: for the tutor and for the student
     "text": (16384, 30, 42),
     "likeness": (12288, 16, 14),
     "comparison": (12288, 8, 8),
@@ -56,6 +57,7 @@ BATCHES = {  # tokens of a batch, and how many batches of a hundred are of this 
     "tags": (6144, 8, 7),
     "feeling": (8192, 6, 6),
 }
+HEADS = {"feeling": 2, "entailment": 3, "likeness": 1, "comparison": 3, "span": 2}  # and one for each tag
 folder = click.Path(file_okay=False, path_type=Path)
 
 
@@ -214,12 +216,7 @@ class Network(nn.Module):
         wide, words = self.bert.config.hidden_size, self.bert.config.vocab_size
         self.words = nn.Sequential(nn.Linear(wide, wide), nn.GELU(), nn.LayerNorm(wide))
         self.word_bias = nn.Parameter(torch.zeros(words))
-        self.heads = nn.ModuleDict(
-            {
-                name: nn.Linear(wide, n)
-                for name, n in dict(feeling=2, entailment=3, likeness=1, comparison=3, tags=tags, span=2).items()
-            }
-        )
+        self.heads = nn.ModuleDict({name: nn.Linear(wide, n) for name, n in (HEADS | {"tags": tags}).items()})
 
     def read(self, batch: dict[str, Tensor], hidden: Tensor | None = None, share: float = 0.0) -> Reading:
         """Return what BertModel returns, by few kernels: with its own modules a step waits for the processor."""

@@ -1,9 +1,9 @@
 """What the built-in model learns from, as numbers: texts, and examples of the tasks that it is prepared for.
 
-Texts: NSMC's training reviews, KorNLI's XNLI pairs, KorQuAD's first articles with two questions of each passage, the first
-sentences of KLUE-NER, and the training files of the built-in corpora. Examples: the same, with their labels and answers.
-What the model is judged by is kept out: NSMC's test reviews, KLUE-NLI, KorQuAD's last articles, KLUE-NER's last
-sentences, and every test file of the built-in corpora.
+Texts: NSMC's training reviews, KorNLI's XNLI pairs, KorQuAD's first articles with two questions of each passage, the
+first sentences of KLUE-NER, and what was written for this model alone (`data/`). Examples: the same, with their labels
+and answers. Kept out is all that the model is judged by: NSMC's test reviews, KLUE-NLI, KorQuAD's last articles,
+KLUE-NER's last sentences; and the built-in corpora, whole: who trains on them sees sentences that the model never saw.
 """
 
 import json
@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 from transformers import BertTokenizer
 
-from ratsnlp.nlpbook.builtin import builtin_corpus
-from ratsnlp.nlpbook.classification import ClassificationDataset, ClassificationTrainArguments, NsmcCorpus
+from ratsnlp.nlpbook.classification import (
+    ClassificationDataset,
+    ClassificationTrainArguments,
+    NsmcCorpus,
+)
 from ratsnlp.nlpbook.ner import KlueNERCorpus, NERDataset, NERTrainArguments
 from ratsnlp.nlpbook.paircls import KlueNLICorpus, KorNLICorpus
 from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QADataset, QATrainArguments
@@ -24,6 +27,7 @@ from ratsnlp.nlpbook.qa import KorQuADV1Corpus, QADataset, QATrainArguments
 ARTICLES = 110  # of KorQuAD's 140; the last 30 judge
 SENTENCES = 4000  # of KLUE-NER's 5,000; the last 1,000 judge
 QUESTIONS = 2  # of each passage, read as text
+OWN = Path(__file__).parent / "data"  # in the published forms; none of it is in the built-in corpora
 LABELS = ["entailment", "contradiction", "neutral"]
 
 Text = tuple[str, str | None]
@@ -43,18 +47,16 @@ class Given:
 
 
 def read_examples(corpora: Path) -> dict[str, list[Any]]:
-    """Return the examples of each task, the built-in corpora's last."""
+    """Return the examples of each task, those written for this model last."""
     squad, klue = corpora / "korquad-v1" / "KorQuAD_v1.0_dev.json", corpora / "klue-ner"
     articles = {a["title"] for a in json.loads(squad.read_text(encoding="utf-8"))["data"][:ARTICLES]}
     questions = [e for e in KorQuADV1Corpus({"train": squad}).get_examples("", "train") if e.article in articles]
     return {
-        "feeling": NsmcCorpus().get_examples(corpora / "nsmc", "train")
-        + NsmcCorpus().get_examples(builtin_corpus("nsmc"), "train"),
+        "feeling": NsmcCorpus().get_examples(corpora / "nsmc", "train") + NsmcCorpus().get_examples(OWN, "train"),
         "entailment": KorNLICorpus({"train": corpora / "kornli" / "xnli.test.ko.tsv"}).get_examples("", "train")
-        + KlueNLICorpus().get_examples(builtin_corpus("klue-nli"), "train"),
-        "span": questions + KorQuADV1Corpus().get_examples(builtin_corpus("korquad-v1"), "train"),
-        "tags": KlueNERCorpus().get_examples(klue, "test")[:SENTENCES]
-        + KlueNERCorpus().get_examples(builtin_corpus("klue-ner"), "train"),
+        + KlueNLICorpus().get_examples(OWN, "train"),
+        "span": questions + KorQuADV1Corpus().get_examples(OWN, "train"),
+        "tags": KlueNERCorpus().get_examples(klue, "test")[:SENTENCES] + KlueNERCorpus().get_examples(OWN, "train"),
     }
 
 
