@@ -118,8 +118,9 @@ def test_train_notebook_prints_and_draws_the_windows_of_one_question(train_noteb
 
 
 def test_train_notebook_counts_the_passages_that_need_more_than_one_window(train_notebook):
+    passages = len({example.context_text for example in builtin_examples("train")})
     counted = printed(train_notebook, "window-count")
-    assert counted == "지문 48개 가운데 48개(100%)가 37토큰을 넘는다\n"
+    assert counted == f"지문 {passages}개 가운데 {passages}개(100%)가 37토큰을 넘는다\n"
 
 
 def test_train_notebook_shows_a_window_as_numbers(train_notebook):
@@ -151,7 +152,7 @@ def test_train_notebook_scores_the_model_with_and_without_the_josa_cut(train_not
     assert [path.name for path in (folder / "checkpoint-qa").glob("epoch=0-val_loss=*.ckpt")]
     assert printed(train_notebook, "history").split()[:3] == ["step", "val_loss", "val_em"]
     card = printed(train_notebook, "evaluate")
-    assert re.match(r"questions +48\b", card)
+    assert re.match(rf"questions +{len(builtin_examples('val'))}\b", card)
     assert re.search(r"^EM +[\d.]+ +95 % interval [\d.]+ to [\d.]+\nF1 +[\d.]+ +95 % interval", card, re.MULTILINE)
     assert re.search(r"^josa cut   EM [\d.]+, F1 [\d.]+   <- as answered\njosa kept  EM [\d.]+", card, re.MULTILINE)
     mistakes = printed(train_notebook, "mistakes").splitlines()
@@ -160,7 +161,9 @@ def test_train_notebook_scores_the_model_with_and_without_the_josa_cut(train_not
 
 
 def test_train_notebook_shows_what_josa_do_to_exact_match(train_notebook):
-    assert re.match(r"질문 192개 가운데 \d+개\(\d+%\)는 정답 바로 뒤에", printed(train_notebook, "josa-share"))
+    answered = sum(bool(example.answer_text) for example in builtin_examples("train"))
+    shared = printed(train_notebook, "josa-share").replace(",", "")
+    assert re.match(rf"답이 있는 질문 {answered}개 가운데 \d+개\(\d+%\)는 정답 바로 뒤에", shared)
     without_cut, with_cut = map(float, re.findall(r"\d+\.\d", printed(train_notebook, "ceiling")))
     assert without_cut < with_cut
     assert printed(train_notebook, "josa-by-hand").splitlines() == [
@@ -170,7 +173,7 @@ def test_train_notebook_shows_what_josa_do_to_exact_match(train_notebook):
         "제주도 -> 제주",
     ]
     counted, moved, *rows = printed(train_notebook, "josa-changed").splitlines()
-    changed = int(re.fullmatch(r"질문 48개 가운데 답에서 조사를 뗀 것 (\d+)개", counted)[1])
+    changed = int(re.fullmatch(rf"질문 {len(builtin_examples('val'))}개 가운데 답에서 조사를 뗀 것 (\d+)개", counted)[1])
     assert re.fullmatch(r"EM이 오른 것 \d+개, 내린 것 \d+개", moved)
     assert len(rows) == min(changed, 8)
     assert all(re.fullmatch(r"(?s)정답 .+: .+ \(\d+\) -> .+ \(\d+\)", row) for row in rows)
@@ -268,7 +271,7 @@ def test_train_example_leaves_a_scored_model(folder, pretrained):
     assert done.returncode == 0, done.stderr
     assert "josa kept" in done.stdout
     metrics = json.loads((folder / "from-script" / "evaluation" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["examples"] == 48
+    assert metrics["examples"] == len(builtin_examples("val"))
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------

@@ -1,0 +1,115 @@
+"""The notebooks of reviews, pairs and questions as a reader without a network runs them, with all of their training.
+
+What they say of scores, answers and contrasts is held against what comes out of the built-in model. Bounds leave room
+for processors that round in other places. The notebooks of entities run in this way in `test_ner_notebooks`.
+"""
+
+import ast
+import re
+
+import pytest
+
+from notebook_runner import CLOSE, execute, printed, result, warnings_shown
+
+
+def group(name):
+    """Return the marks of tests that share the runs of one task: a worker runs them all."""
+    return lambda test: pytest.mark.notebook(pytest.mark.xdist_group(f"learning {name}")(test))
+
+
+reviews, pairs, questions = map(group, ("reviews", "pairs", "questions"))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Return a function that runs a notebook once; a deploy notebook finds what the train notebook left."""
+    folders, done = {}, {}
+
+    def run_once(name):
+        if name not in done:
+            task, what = name.split("_", 1)
+            if task not in folders:
+                folders[task] = tmp_path_factory.mktemp(task)
+            if what == "deploy":
+                run_once(f"{task}_train")
+            done[name] = execute(name, folders[task], after=CLOSE if what == "deploy" else None)
+            assert warnings_shown(done[name]) == []
+        return done[name]
+
+    return run_once
+
+
+def history(notebook):
+    """Return the rows of a notebook's history, each by name of column."""
+    head, *rows = (line.split() for line in printed(notebook, "history").splitlines())
+    return [dict(zip(head, map(float, row), strict=True)) for row in rows]
+
+
+def number(pattern, text):
+    return float(re.search(pattern, text)[1])
+
+
+# --- reviews ----------------------------------------------------------------------------------------------------------
+
+
+@reviews
+def test_reviews_are_learnt(run):
+    notebook = run("classification_train")
+    rows = history(notebook)
+    assert all(row["val_acc"] > 0.8 for row in rows)
+    assert rows[-1]["val_loss"] < 0.45
+    card = printed(notebook, "evaluate")
+    assert number(r"accuracy +(0\.\d+)", card) >= 0.84  # chance: 0.5
+    assert "always the most frequent label: 0.5000" in card
+
+
+@reviews
+def test_reviews_are_rarely_cut_and_padded_less_when_grouped(run):
+    notebook = run("classification_train")
+    assert "0.0% reach max_seq_length 128" in printed(notebook, "lengths")  # 0에 가까우면 128은 넉넉한 값
+    loose, grouped = (number(r"(\d+)%", printed(notebook, name)) for name in ("padding", "fast-loaders"))
+    assert grouped < loose / 3
+
+
+@reviews
+def test_surest_mistakes_of_reviews_are_sure(run):
+    lines = printed(run("classification_train"), "mistakes").splitlines()
+    assert len(lines) == 10
+    assert number(r"모델 \S+ \(\w+\) (0\.\d\d)", lines[0]) > 0.8
+
+
+@reviews
+def test_page_of_reviews_answers_rightly(run):
+    notebook = run("classification_deploy")
+    assert ast.literal_eval(result(notebook, "inference-try"))["prediction"] == "긍정 (positive)"
+    positive = [float(found) for found in re.findall(r"^같음 긍정 ([\d.]+) /", printed(notebook, "compare"), re.M)]
+    assert [chance > 0.5 for chance in positive] == [True, False, True]
+    status, answer = printed(notebook, "api-answer").split(" ", 1)
+    assert (status, ast.literal_eval(answer)["prediction"]) == ("200", "부정 (negative)")
+
+
+# --- pairs ------------------------------------------------------------------------------------------------------------
+
+
+@pairs
+def test_pairs_are_learnt(run):
+    notebook = run("paircls_train")
+    assert max(row["val_acc"] for row in history(notebook)) > 0.5
+    assert number(r"accuracy +(0\.\d+)", printed(notebook, "evaluate")) >= 0.48  # chance: a third
+
+
+@pairs
+def test_pairs_are_learnt_by_more_than_the_hypotheses(run):
+    blind, both = (number(r"(0\.\d{4})", line) for line in printed(run("paircls_train"), "hypothesis-only").splitlines())
+    assert 0.28 < blind < 0.42  # 0.37쯤에 그칩니다
+    assert both > blind + 0.08
+
+
+@pairs
+def test_pairs_are_mistaken_as_the_notebook_says(run):
+    _, *rows = result(run("paircls_train"), "confusion").splitlines()
+    found = [[int(count) for count in row.split()[-3:]] for row in rows]  # true, false, neutral
+    assert found[2][2] > max(found[0][0], found[1][1])  # 중립을 가장 잘 알아보고
+    assert found[0][1] + found[1][0] > found[0][2] + found[1][2]  # 참과 거짓은 서로 자주 맞바꿉니다
+    texts = [row.split() for row in printed(run("paircls_train"), "corpus").splitlines()]
+    assert len(texts) == 3
