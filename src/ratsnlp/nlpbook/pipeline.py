@@ -134,7 +134,7 @@ def split_datasets(spec: TaskSpec, args: TrainArguments, tokenizer: Any, corpus:
 
 
 def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
-    """Train the task `name`, such as "classification", and return its best checkpoint.
+    """Train the task `name`, for example "classification", and return its best checkpoint.
 
     Called again with the same settings, it resumes what was cut, and does nothing where all is done; with `restart`, it
     removes what the model folder holds of an earlier training, and starts again.
