@@ -168,12 +168,7 @@ class DeployArguments(ModelArguments):
     """Settings that are as at training where left out, each with its value where the checkpoint does not tell."""
 
     def __post_init__(self) -> None:
-        """Check the settings, choose the checkpoint, and fill in what was left out from what it was trained with.
-
-        Raises:
-            ArgumentError: Neither a folder nor a file is given, or both names of the file differ.
-            CheckpointError: No checkpoint can be chosen there.
-        """
+        """Check the settings, choose the checkpoint (else a CheckpointError), and fill in the rest as was trained."""
         super().__post_init__()
         # Reading a checkpoint needs torch; declaring settings must not.
         from ratsnlp.nlpbook.checkpoints import find_fine_tuned, make_readable, read_description, select_checkpoint

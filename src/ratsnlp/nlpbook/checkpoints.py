@@ -97,11 +97,7 @@ def _pack_tokenizer(tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
 
 
 def load_raw(path: Path) -> dict[str, Any]:
-    """Return what `torch.load` finds in a checkpoint, its tensors still on disk; one of ratsnlp 1.x is read too.
-
-    Raises:
-        CheckpointError: The file is missing, cut short, or not a checkpoint.
-    """
+    """Return what `torch.load` finds in a checkpoint, its tensors still on disk; or a CheckpointError says why not."""
     try:
         with safe_globals(OLD_CLASSES):
             found: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
@@ -153,10 +149,8 @@ def select_checkpoint(folder: str | Path, tasks: Sequence[str] = ()) -> Path:
 
     `last.ckpt` is for resuming, and chosen only where nothing else is there; files that cannot be read are skipped with
     a warning. A checkpoint that does not say its metric (an old `epoch=0.ckpt`) is taken only where none does. Where
-    `tasks` are given, as checkpoints name them, those of other tasks of ours are passed over.
-
-    Raises:
-        CheckpointError: There is none to choose.
+    `tasks` are given, as checkpoints name them, those of other tasks of ours are passed over. A CheckpointError says
+    that there is none to choose.
     """
     home, ranked, others = ModelFolder(folder), [], []
     folder = home.path

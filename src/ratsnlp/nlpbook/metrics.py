@@ -37,18 +37,12 @@ def confusion_matrix(preds: Tensor, labels: Tensor, num_labels: int) -> Tensor:
 
 
 def class_scores(confusion: Tensor) -> dict[str, Tensor]:
-    """Return `precision`, `recall`, `f1` of each class in 0..1, each `(..., K)` float64, from counts `(..., K, K)`.
-
-    True labels are in rows. A score with nothing to count is 0.
-    """
+    """Return, as tensors, what `statistics.class_scores` does of a confusion matrix, `(..., K, K)`."""
     return _in_numpy(statistics.class_scores, confusion)
 
 
 def overall_scores(confusion: Tensor) -> dict[str, Tensor]:
-    """Return `accuracy` and `macro_f1` in 0..1, each `(...)` float64, from counts `(..., K, K)`, true label by row.
-
-    A class that is neither present nor predicted does not count towards macro F1.
-    """
+    """Return, as tensors, what `statistics.overall_scores` does of a confusion matrix, `(..., K, K)`."""
     return _in_numpy(statistics.overall_scores, confusion)
 
 

@@ -68,11 +68,7 @@ SETTINGS = {
 
 
 def find(name: str, module: str = "") -> Any:
-    """Return what an old name of `nlpbook`, or of one of its modules, stands for now.
-
-    Raises:
-        AttributeError: It is not known.
-    """
+    """Return what an old name of `nlpbook`, or of one of its modules, stands for now; else raise `AttributeError`."""
     place = MOVED.get(module, {}).get(name) if module else NAMES.get(name)
     if place is None:
         where = f"{NLPBOOK}.{module}" if module else NLPBOOK

@@ -26,7 +26,6 @@ from ratsnlp.nlpbook.evaluation.report import Precision, score
 from ratsnlp.nlpbook.logs import logger, set_logger
 from ratsnlp.nlpbook.model_folder import ModelFolder
 from ratsnlp.nlpbook.models import adopt_labels, load_pretrained
-from ratsnlp.nlpbook.serving.app import build_task_app
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.tasks import TASKS, TaskSpec
 from ratsnlp.nlpbook.texts import plain_labels
@@ -67,9 +66,7 @@ def _name_table(spec: TaskSpec, args: TrainArguments) -> TrainArguments:
 def build_corpus(spec: TaskSpec, args: TrainArguments) -> Any:
     """Return the corpus that the settings name, with own files in place of published ones.
 
-    Raises:
-        ArgumentError: The task knows no such corpus, or the columns of an own table cannot be told.
-        RatsnlpError: An own table cannot be read.
+    An ArgumentError says that the task knows no such corpus; of own tables, see `TableCorpus`.
     """
     if _learns_from_table(spec, args):
         return _build_table(spec, args)
@@ -137,14 +134,10 @@ def split_datasets(spec: TaskSpec, args: TrainArguments, tokenizer: Any, corpus:
 
 
 def train(name: str, args: TrainArguments, restart: bool = False) -> Path:
-    """Train the task `name` and return its best checkpoint.
+    """Train the task `name`, for example "classification", and return its best checkpoint.
 
-    Called again with the same settings, it resumes what was cut, and does nothing where all is done.
-
-    Args:
-        name: A task of `TASKS`, for example "classification".
-        args: The training settings.
-        restart: Remove what the model folder holds of an earlier training, and start again.
+    Called again with the same settings, it resumes what was cut, and does nothing where all is done; with `restart`, it
+    removes what the model folder holds of an earlier training, and starts again.
 
     Raises:
         ArgumentError: The folder holds a training with other settings, or a setting does not fit the corpus.
@@ -215,8 +208,7 @@ def load_model(spec: TaskSpec, args: TrainArguments, corpus: Any) -> PreTrainedM
 def find_model(folder: str | Path) -> tuple[TaskSpec, Path, dict[str, Any]]:
     """Return the task of a model folder, or of an exported one, its best checkpoint, and what that says about itself.
 
-    Raises:
-        CheckpointError: There is no checkpoint to choose, or its task is not known.
+    A CheckpointError says that there is none to choose, or that its task is not known.
     """
     path = find_fine_tuned(folder)
     described = describe_fine_tuned(path)
@@ -229,11 +221,8 @@ def find_model(folder: str | Path) -> tuple[TaskSpec, Path, dict[str, Any]]:
 def load_predictor(folder: str | Path, engine: str = "torch") -> Any:
     """Return the predictor of a model folder, or of an exported one; the folder knows its task.
 
-    `engine` is how the model is run: "torch", "torch-int8", "onnx" or "onnx-int8".
-
-    Raises:
-        ArgumentError: There is no such engine, or its packages are not installed.
-        CheckpointError: There is no checkpoint to choose, or its task is not known.
+    `engine` is how the model is run: "torch", "torch-int8", "onnx" or "onnx-int8". It raises what `Predictor.load`
+    raises, and a CheckpointError where the task is not known.
     """
     spec, path, _ = find_model(folder)
     return spec.load("predictor").load(path, engine=engine)
@@ -288,4 +277,5 @@ def evaluate(
 def build_app(folder: str | Path, engine: str = "torch", **options: Any) -> Flask:
     """Return the page of a model folder, ready to `run()`. See `load_predictor` and `build_web_service_app`."""
     spec, path, _ = find_model(folder)
-    return build_task_app(spec, spec.load("predictor").load(path, engine=engine), **options)
+    app: Flask = spec.get_web_service_app(spec.load("predictor").load(path, engine=engine), **options)
+    return app

@@ -158,12 +158,7 @@ class Arguments:
     """Base of all settings. They are checked as a whole when made: one `ArgumentError` names all that is wrong."""
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
-        """Say what to write where Python would say that it takes no setting by position, or none of that name.
-
-        Raises:
-            PositionError: Settings are given without their names: their order was another one in each task and version.
-            ArgumentError: A setting of 1.x that is gone is given.
-        """
+        """Refuse settings by position (their order was another one in each task) and ones of 1.x; say what to write."""
         if given:
             names = ", ".join(f"{setting.name}=..." for setting in fields(cls)[:3])
             raise PositionError(f"settings of {cls.__name__} are given by name: {cls.__name__}({names})")
@@ -242,10 +237,7 @@ def load_arguments(argument_class: type[ArgumentsT], json_file_path: str | Path 
     """Make settings from a file, from the script's flags, or, in a notebook, from the defaults.
 
     `json_file_path` names a JSON or YAML file. Without one, a script's own command line is read, as by `parse_flags`; a
-    notebook's belongs to the notebook program and is never looked at.
-
-    Raises:
-        ArgumentError: The file, a name or a value cannot be used.
+    notebook's belongs to the notebook program and is never looked at. An ArgumentError names what cannot be used.
     """
     if json_file_path is not None:
         return argument_class.from_mapping(_read_settings_file(json_file_path), str(json_file_path))

@@ -87,11 +87,6 @@ class TaskSpec:
         """The corpus that is read unless another one is named."""
         return next(iter(self.corpora))
 
-    def page_for(self, inference_fn: Any) -> DemoPage:
-        """Return what the page of an `inference_fn` shows."""
-        page: DemoPage = self.load("choose_page")(inference_fn) if self.choose_page else self.page
-        return page
-
     def get_web_service_app(self, inference_fn: Any, is_colab: bool = True, **options: Any) -> Any:
         """Return the page that answers with `inference_fn`; `app.run()` serves it.
 
@@ -99,8 +94,9 @@ class TaskSpec:
         dict in the published form. `is_colab` is as in the published cells; False keeps the page to its machine even in
         Colab. Options: see `build_web_service_app`.
         """
-        build = resolve_name("ratsnlp.nlpbook.serving.app:build_task_app")
-        return build(self, inference_fn, is_colab=is_colab, **options)
+        build = resolve_name("ratsnlp.nlpbook.serving.app:build_web_service_app")
+        page = self.load("choose_page")(inference_fn) if self.choose_page else self.page
+        return build(inference_fn, page, is_colab=is_colab, **options)
 
 
 class Tasks(UserDict[str, Any]):

@@ -1,7 +1,6 @@
 """Corpora for document classification: one text, one label; and own tables, of texts or of pairs."""
 
 import csv
-import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import Self
 from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.data.corpus import Corpus, choose_held_out, held_out_count, read_lines
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder, file_digest
 from ratsnlp.nlpbook.tables.columns import Columns, choose_columns
 from ratsnlp.nlpbook.tables.reading import Table
 from ratsnlp.nlpbook.tables.rows import LabelledTable
 from ratsnlp.nlpbook.texts import shorten
 
-logger = logging.getLogger("ratsnlp")
 __getattr__ = old_names.names_of("classification.corpus")
 
 NSMC_HEADER = ["id", "document", "label"]
@@ -126,14 +125,14 @@ class TableCorpus(Corpus[ClassificationExample]):
         learned = LabelledTable(table, choose_columns(table, text, label, pair, pairs), None, skip_bad_rows)
         self.columns = learned.columns
         found = learned.survey()
-        self.own_labels = list(learned.labels or ())
+        self.labels = list(learned.labels or ())
         self.held_out: frozenset[int] = frozenset()
         if path in (self.path("", "val"), self.path("", "test")):
             self.held_out = choose_held_out(found, held_out_count(len(found), held_out), seed)
             count, rows = len(self.held_out), len(found)
             if not count:
                 raise CorpusFormatError(
-                    f"{path}: {rows} rows of {len(self.own_labels)} labels are too few to hold any out for scoring; "
+                    f"{path}: {rows} rows of {len(self.labels)} labels are too few to hold any out for scoring; "
                     "give more rows, or a file to score on: --test_file, in Python test=FILE"
                 )
             logger.info("%s: %d rows held out to score on, %d left to learn from", path.name, count, rows - count)
@@ -157,7 +156,7 @@ class TableCorpus(Corpus[ClassificationExample]):
         table = Table(path)
         same = {*self.columns.texts, self.columns.label} <= set(table.names)
         columns = self.columns if same else choose_columns(table, pairs=self.columns.pair is not None)
-        return LabelledTable(table, columns, self.own_labels, self.skip_bad_rows)
+        return LabelledTable(table, columns, self.labels, self.skip_bad_rows)
 
     def read(self, path: Path) -> Iterator[ClassificationExample]:
         """Yield the examples of one of the files, held out or not."""
@@ -171,14 +170,10 @@ class TableCorpus(Corpus[ClassificationExample]):
             if whole or (number in self.held_out) == (mode != "train"):
                 yield example
 
-    def get_labels(self) -> list[str]:
-        """Return the labels in the order of the model's outputs."""
-        return list(self.own_labels)
-
     @property
     def identity(self) -> str:
         """Text that differs wherever the same file gives other examples."""
-        return repr((type(self).__name__, self.columns, self.own_labels, self.skip_bad_rows, sorted(self.held_out)))
+        return repr((type(self).__name__, self.columns, self.labels, self.skip_bad_rows, sorted(self.held_out)))
 
     def write_record(self, folder: str | Path) -> None:
         """Write into a model folder what scoring needs later: columns, labels, files, and the held-out rows."""
@@ -186,7 +181,7 @@ class TableCorpus(Corpus[ClassificationExample]):
             "files": {mode: str(self.path("", mode)) for mode in self.files},
             "sha256": file_digest(self.path("", "train")),
             "columns": asdict(self.columns),
-            "labels": self.own_labels,
+            "labels": self.labels,
             "skip_bad_rows": self.skip_bad_rows,
             "held_out": sorted(self.held_out),
         }
@@ -206,7 +201,7 @@ class TableCorpus(Corpus[ClassificationExample]):
         corpus._name_files(train, *(home.held_out if other == train else other for other in others))
         corpus.train_path = Path(train)
         corpus.columns = Columns(**record["columns"])
-        corpus.own_labels, corpus.skip_bad_rows = record["labels"], record["skip_bad_rows"]
+        corpus.labels, corpus.skip_bad_rows = record["labels"], record["skip_bad_rows"]
         corpus.held_out = frozenset(record["held_out"])
         return corpus
 

@@ -62,10 +62,7 @@ def data_collator(features: Sequence[Any]) -> dict[str, Any]:
     Returns:
         `input_ids`, `attention_mask` and what else has a value for each token, each `(B, T)` int64, filled up with the
         tokenizer's padding id, -100 (labels) or 0; a number for each row, such as `label`, becomes `(B,)` under the
-        name that models expect, `labels`. Texts stay a list.
-
-    Raises:
-        ValueError: There are no rows.
+        name that models expect, `labels`. Texts stay a list. Without any rows, it is a `ValueError`.
     """
     if not len(features):
         raise ValueError("a batch needs at least one row; the dataset or the selection is empty")

@@ -53,8 +53,6 @@ def choose_held_out(labels: Sequence[str], count: int, seed: int) -> frozenset[i
 ExampleT = TypeVar("ExampleT")
 Files = str | Path | tuple[str | Path, ...]
 """The file of a split, or the files that make it up, in order."""
-
-
 READING = ("get_examples", "iterate_examples", "read")
 """The methods by which a corpus gives examples, of which a subclass may override any."""
 
@@ -70,8 +68,8 @@ class Corpus(Generic[ExampleT]):
     """
 
     files: Mapping[str, Files] = {}
-    labels: ClassVar[tuple[str, ...]] = ()
-    label_names: ClassVar[tuple[str, ...]] = ()
+    labels: Sequence[str] = ()
+    label_names: Sequence[str] = ()
     """How to show each label, as `한국어 (english)`; empty where the labels speak for themselves."""
     where_to_get: ClassVar[str] = "Run nlpbook.download_downstream_dataset(args) first."
     """What to do about a missing file."""
@@ -167,7 +165,7 @@ class ForeignCorpus(Corpus[Any]):
     def __init__(self, corpus: Any):
         super().__init__()
         self.corpus = corpus
-        self.label_names = tuple(getattr(corpus, "label_names", ()))  # type: ignore[misc]  # of this one only
+        self.label_names = tuple(getattr(corpus, "label_names", ()))
 
     @property
     def is_read_from_files(self) -> bool:
@@ -221,11 +219,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def parse_json_list(path: Path, text: str) -> Iterator[tuple[int, Any]]:
-    """Yield `(line, item)` of the JSON list that a file's text is; `line` is where the item begins.
-
-    Raises:
-        CorpusFormatError: The text is something else, or breaks off; names the file and the line.
-    """
+    """Yield `(line, item)` of a JSON list, `line` where the item begins; a CorpusFormatError says where it is none."""
     decode = json.JSONDecoder().raw_decode
     place, line, counted = _skip_between(text, 0), 1, 0
     if not text.startswith("[", place):

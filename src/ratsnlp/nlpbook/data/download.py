@@ -7,7 +7,6 @@ in place. docs/downloads.md lists what each fault of a server costs, and where t
 import email.utils
 import errno
 import json
-import logging
 import os
 import random
 import re
@@ -26,9 +25,8 @@ from tqdm.auto import tqdm
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.builtin import BUILTIN, CORPORA
 from ratsnlp.nlpbook.errors import ArgumentError, DownloadError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import file_digest
-
-logger = logging.getLogger("ratsnlp")
 
 MIRRORS = "RATSNLP_MIRRORS"
 """Environment variable: addresses, spaces between, that hold CORPUS/FILE and are asked before the published ones."""
@@ -314,7 +312,6 @@ def _write(answer: httpx2.Response, start: int, size: int, part: Path, bar: "tqd
 
 
 def _wait(error: Exception, failures: int, name: str, patience: Patience) -> None:
-    """Wait before the next request, at least as long as the server asks for; raise `_AddressError` to give it up."""
     reason = str(error) or type(error).__name__
     asked = error.wait if isinstance(error, _RetryError) else 0
     if failures >= patience.tries:

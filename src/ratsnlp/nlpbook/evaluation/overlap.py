@@ -1,6 +1,5 @@
 """What train gives away of a test split: texts that are in both, and texts of train that have several labels."""
 
-import logging
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ import numpy as np
 from ratsnlp.nlpbook.arguments import TrainArguments
 from ratsnlp.nlpbook.data.corpus import corpus_folder
 from ratsnlp.nlpbook.errors import CorpusMissingError
-
-logger = logging.getLogger("ratsnlp")
+from ratsnlp.nlpbook.logs import logger
 
 LISTED = 1000  # rows of each kind that `overlap.tsv` lists at most
 COLUMNS = ("kind", "text", "label_in_test", "labels_in_train")

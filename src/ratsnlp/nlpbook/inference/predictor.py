@@ -160,10 +160,8 @@ class Predictor:
         """Run the model by "torch", "torch-int8", "onnx" or "onnx-int8", and return the predictor.
 
         It is left on "torch", with a warning, where the engine cannot be made, or decides as "torch" does on less than
-        `min_agreement` of the samples, which are built-in questions by default.
-
-        Raises:
-            ArgumentError: There is no such engine, its packages are not installed, or there are no samples.
+        `min_agreement` of the samples, which are built-in questions by default. An ArgumentError says that there is no
+        such engine, or what it needs: packages, or samples.
         """
         check_engine_name(name)
         self.engine, self.engine_name = self.model, "torch"

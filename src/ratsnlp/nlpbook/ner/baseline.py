@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ratsnlp.nlpbook.ner.corpus import NERExample
 from ratsnlp.nlpbook.ner.formats import Entity
-from ratsnlp.nlpbook.ner.report import NERReport, all_tags
+from ratsnlp.nlpbook.ner.report import NERReport, report_on
 
 NUMBER = re.compile(r"\d[\d,.]*")
 SURE = 0.5  # share of a surface's occurrences in train that must be entities of its tag
@@ -57,11 +57,5 @@ def score_dictionary(
     """
     known = EntityDictionary(train)
     predicted = [known.find(example.text) for example in test]
-    gold = [list(example.entities) for example in test]
-    return NERReport(
-        texts=[example.text for example in test],
-        gold=gold,
-        predicted=predicted,
-        probabilities=[[1.0] * len(found) for found in predicted],
-        tags=all_tags((label[2:] for label in labels if label[:2] == "B-"), gold),
-    )
+    tags = (label[2:] for label in labels if label[:2] == "B-")
+    return report_on(test, predicted, [[1.0] * len(found) for found in predicted], tags)

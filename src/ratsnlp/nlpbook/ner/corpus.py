@@ -1,6 +1,5 @@
 """Corpora of named entities: a text, and which stretches of it are entities of which tag."""
 
-import logging
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +11,12 @@ from typing import Any
 from ratsnlp.nlpbook import old_names
 from ratsnlp.nlpbook.data.corpus import Corpus, Files, corpus_folder
 from ratsnlp.nlpbook.errors import ArgumentError, CorpusFormatError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.model_folder import ModelFolder, write_whole
 from ratsnlp.nlpbook.ner.formats import Entity, describe_difference, find_reader, parse_tagged, tagged
 from ratsnlp.nlpbook.tables.rows import SHOWN_ROWS, describe_bad
 from ratsnlp.nlpbook.texts import compose
 
-logger = logging.getLogger("ratsnlp")
 __getattr__ = old_names.names_of("ner.corpus")
 
 TAG_NAMES = {

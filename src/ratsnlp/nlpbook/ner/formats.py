@@ -281,9 +281,8 @@ def _from_object(line: int, item: Any) -> Sentence:
     form = next((named[key] for key in TAGGED if isinstance(named.get(key), str)), None)
     if form is not None:
         return _inline(line, form, text)
-    return _with_spans(
-        line, text, next((named[key] for key in (*SPANS, "labels", "label") if key in named), None), name
-    )
+    spans = next((named[key] for key in (*SPANS, "labels", "label") if key in named), None)
+    return _with_spans(line, text, spans, name)
 
 
 def _mappings(items: Any) -> list[Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from ratsnlp.nlpbook.ner.corpus import KlueNERCorpus, NERExample, tag_name
 from ratsnlp.nlpbook.ner.dataset import SentenceLayout
 from ratsnlp.nlpbook.ner.decoding import LegalDecoder
 from ratsnlp.nlpbook.ner.formats import Entity, tagged
-from ratsnlp.nlpbook.ner.report import NERReport, all_tags
+from ratsnlp.nlpbook.ner.report import NERReport, report_on
 from ratsnlp.nlpbook.ner.tokenization import JosaSplitter, cut_windows, merge_windows, tokenize_entities
 from ratsnlp.nlpbook.settings import names_where
 from ratsnlp.nlpbook.texts import compose
@@ -124,14 +124,8 @@ class NERPredictor(Predictor):
     def evaluate(self, examples: Sequence[NERExample], progress: bool = True) -> NERReport:
         """Return the report over sentences with known entities; those of tags that the model lacks are missed."""
         readings = self.read([example.text for example in examples], progress=progress)
-        gold = [list(example.entities) for example in examples]
-        tags = all_tags(self.tags, gold)
-        if unknown := tags[len(self.tags) :]:
+        predicted = [reading.entities for reading in readings]
+        report = report_on(examples, predicted, [reading.probabilities for reading in readings], self.tags)
+        if unknown := report.tags[len(self.tags) :]:
             logger.warning("the model does not know the tags %s: their entities count as missed", ", ".join(unknown))
-        return NERReport(
-            texts=[example.text for example in examples],
-            gold=gold,
-            predicted=[reading.entities for reading in readings],
-            probabilities=[reading.probabilities for reading in readings],
-            tags=tags,
-        )
+        return report

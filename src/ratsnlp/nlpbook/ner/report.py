@@ -13,7 +13,7 @@ from ratsnlp.nlpbook.evaluation.report import IN_FILE, Report, calibration_block
 from ratsnlp.nlpbook.evaluation.statistics import Score, bin_confidences, draw_counts, expected_calibration_error
 from ratsnlp.nlpbook.figures import draw_confusion
 from ratsnlp.nlpbook.ner import metrics as scorer
-from ratsnlp.nlpbook.ner.corpus import tag_name
+from ratsnlp.nlpbook.ner.corpus import NERExample, tag_name
 from ratsnlp.nlpbook.ner.formats import Entity, tagged
 from ratsnlp.nlpbook.texts import excerpt
 
@@ -24,11 +24,6 @@ FAULTS = {
     "wrong tag": "태그가 다름",
     "wrong both": "둘 다 다름",
 }
-
-
-def all_tags(known: Iterable[str], gold: Iterable[Iterable[Entity]]) -> list[str]:
-    """Return the tags a model knows, then those that only true entities have: it misses them, and is scored so."""
-    return list(dict.fromkeys([*known, *(entity.tag for found in gold for entity in found)]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,3 +182,16 @@ class NERReport(Report):
         nothing = Line("faults", "none", korean="틀린 문장이 없습니다.")
         heading = Block(title="worst sentences", korean="가장 많이 틀린 문장 (worst sentences)", lines=[nothing])
         return worst_block(heading, names, worst, said)
+
+
+def report_on(
+    examples: Sequence[NERExample],
+    predicted: Sequence[Sequence[Entity]],
+    probabilities: Sequence[Sequence[float]],
+    known: Iterable[str],
+) -> NERReport:
+    """Return the report on what was predicted of sentences; tags that are not `known` follow those, and are missed."""
+    gold = [list(example.entities) for example in examples]
+    tags = dict.fromkeys([*known, *(entity.tag for found in gold for entity in found)])
+    texts = [example.text for example in examples]
+    return NERReport(texts=texts, gold=gold, predicted=predicted, probabilities=probabilities, tags=list(tags))

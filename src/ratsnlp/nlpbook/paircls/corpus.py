@@ -1,6 +1,5 @@
 """Corpora for pair classification: a premise, a hypothesis, and how the first bears on the second."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -8,12 +7,11 @@ from pathlib import Path
 from ratsnlp.nlpbook.classification.corpus import ClassificationExample
 from ratsnlp.nlpbook.data.corpus import Corpus, parse_json_list, read_lines
 from ratsnlp.nlpbook.errors import CorpusFormatError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.tables.reading import LOOKED_AT, Table, read_table
 from ratsnlp.nlpbook.texts import shorten
 
-logger = logging.getLogger("ratsnlp")
-
-Pair = tuple[str, str, str]  # premise, hypothesis, label
+Row = tuple[int, Sequence[str]]  # line; premise, hypothesis, label
 NLI_LABELS = ("entailment", "contradiction", "neutral")
 KLUE_NLI_KEYS = ("premise", "hypothesis", "gold_label")
 KORNLI_HEADER = ["sentence1", "sentence2", "gold_label"]
@@ -25,7 +23,7 @@ PAIR_COLUMNS = (
 """The columns of an own table of pairs, in any order: for each part, the names it may have. Others are ignored."""
 
 
-def _read_klue_nli(path: Path) -> Iterator[Pair]:
+def _read_klue_nli(path: Path) -> Iterator[Row]:
     """Yield the pairs of a KLUE-NLI file: a JSON list of objects with `premise`, `hypothesis` and `gold_label`.
 
     Source: https://github.com/KLUE-benchmark/KLUE (24,998 training and 3,000 development pairs, CC BY-SA 4.0).
@@ -38,10 +36,10 @@ def _read_klue_nli(path: Path) -> Iterator[Pair]:
                 f"{path}, line {line}: expected an object with the texts premise, hypothesis and gold_label, "
                 f"got {shorten(row)}"
             )
-        yield _check_pair(path, line, found)
+        yield line, found
 
 
-def _read_kornli(path: Path) -> Iterator[Pair]:
+def _read_kornli(path: Path) -> Iterator[Row]:
     """Yield the pairs of a KorNLI file: tab-separated `sentence1 sentence2 gold_label`, one header line.
 
     Nothing is quoted: a quote is a character of the text, and many rows hold only one, so a CSV reader would glue rows.
@@ -54,15 +52,14 @@ def _read_kornli(path: Path) -> Iterator[Pair]:
             raise CorpusFormatError(
                 f"{path}, line {line}: expected 'sentence1<TAB>sentence2<TAB>gold_label', got {shorten(row)}"
             )
-        yield _check_pair(path, line, row)
+        yield line, row
 
 
-def _read_pair_table(path: Path) -> Iterator[Pair]:
-    for line, parts in read_table(path, PAIR_COLUMNS):
-        yield _check_pair(path, line, parts)
+def _read_pair_table(path: Path) -> Iterator[Row]:
+    return read_table(path, PAIR_COLUMNS)
 
 
-def _find_reader(path: Path) -> Callable[[Path], Iterator[Pair]]:
+def _find_reader(path: Path) -> Callable[[Path], Iterator[Row]]:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = next((line for line in file if line.strip()), "")
     if first.rstrip("\r\n").split("\t") == KORNLI_HEADER:
@@ -71,13 +68,6 @@ def _find_reader(path: Path) -> Callable[[Path], Iterator[Pair]]:
         names = Table(path).names
         return _read_klue_nli if "gold_label" in names or not names else _read_pair_table
     return _read_pair_table
-
-
-def _check_pair(path: Path, line: int, parts: Sequence[str]) -> Pair:
-    premise, hypothesis, label = parts
-    if label.strip() not in NLI_LABELS:
-        raise CorpusFormatError(f"{path}, line {line}: label {label!r} is not one of {', '.join(NLI_LABELS)}")
-    return premise, hypothesis, label.strip()
 
 
 class NLICorpus(Corpus[ClassificationExample]):
@@ -94,9 +84,7 @@ class NLICorpus(Corpus[ClassificationExample]):
         """Return whether a file holds pairs with the labels of inference."""
         read = _find_reader(path)
         try:
-            if read is not _read_pair_table:
-                return next(read(path), None) is not None
-            rows = islice(read_table(path, PAIR_COLUMNS), LOOKED_AT)
+            rows = islice(read(path), LOOKED_AT if read is _read_pair_table else 1)
             return any(label.strip() in NLI_LABELS for _, (_, _, label) in rows)
         except CorpusFormatError:
             return False  # whoever reads it as another table says what is wrong
@@ -107,9 +95,11 @@ class NLICorpus(Corpus[ClassificationExample]):
         Raises `CorpusFormatError`, with file and line, if the file breaks its format or has another label.
         """
         empty = 0
-        for premise, hypothesis, label in _find_reader(path)(path):
+        for line, (premise, hypothesis, label) in _find_reader(path)(path):
+            if label.strip() not in NLI_LABELS:
+                raise CorpusFormatError(f"{path}, line {line}: label {label!r} is not one of {', '.join(NLI_LABELS)}")
             empty += not (premise.strip() and hypothesis.strip())
-            yield ClassificationExample(text_a=premise, text_b=hypothesis, label=label)
+            yield ClassificationExample(text_a=premise, text_b=hypothesis, label=label.strip())
         if empty:
             logger.info("%s: %d pairs with an empty text kept, so that counts stay as published", path.name, empty)
 

@@ -20,7 +20,7 @@ from ratsnlp.nlpbook.serving.requests import RequestError, answer_error, json_re
 from ratsnlp.nlpbook.serving.server import Server as Server
 from ratsnlp.nlpbook.serving.server import run_app
 from ratsnlp.nlpbook.serving.server import serve as serve
-from ratsnlp.nlpbook.tasks import DemoPage, TaskSpec
+from ratsnlp.nlpbook.tasks import DemoPage
 
 # A Windows registry may say that .js is plain text, and browsers then refuse the page's modules.
 mimetypes.add_type("text/javascript", ".js")
@@ -93,11 +93,6 @@ def build_web_service_app(
 
         CORS(app, resources={"/api(/explain)?": {"origins": [origins] if isinstance(origins, str) else list(origins)}})
     return app
-
-
-def build_task_app(spec: TaskSpec, inference_fn: Callable[..., Mapping[str, Any]], **options: Any) -> WebApp:
-    """Build the web app of a task's page. See `build_web_service_app`."""
-    return build_web_service_app(inference_fn, spec.page_for(inference_fn), **options)
 
 
 def _one_by_one(function: Callable[..., Any]) -> Callable[[Sequence[Question]], list[Any]]:

@@ -93,7 +93,6 @@ class Batcher:
         return job.answer.result()
 
     def _retry_after(self) -> int:
-        """Return in how many seconds, about, what is pending now will be answered: 1 to 60."""
         return min(60, max(1, math.ceil(self.pending * self._seconds_each)))
 
     def _work(self) -> None:

@@ -1,7 +1,6 @@
 """What a request says: its JSON, and the texts in it, checked. What it gets back: JSON, for every error too."""
 
 import json
-import logging
 import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -10,9 +9,8 @@ from typing import Any
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.serving.batcher import AnswerTimeout, Overloaded
-
-logger = logging.getLogger("ratsnlp")
 
 KINDS = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "an object"}
 

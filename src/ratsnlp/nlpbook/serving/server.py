@@ -4,7 +4,6 @@ import atexit
 import contextlib
 import errno
 import functools
-import logging
 import signal
 import socket
 import threading
@@ -18,10 +17,9 @@ from flask import Flask
 
 from ratsnlp.nlpbook.environment import in_notebook
 from ratsnlp.nlpbook.errors import ServingError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.serving.password import VARIABLE as PASSWORD_VARIABLE
 from ratsnlp.nlpbook.serving.tunnel import AUTO, NONE, Tunnel, Ways, choose_tunnels
-
-logger = logging.getLogger("ratsnlp")
 
 MAX_BODY_BYTES = 16 * 2**20  # what the server reads at all; an app's own limit is far lower
 FIRST_PORT, PORTS_TRIED = 5000, 20  # where no port is named
@@ -80,10 +78,7 @@ class Server:
             pass
 
     def close(self) -> None:
-        """End public addresses, let running requests finish (for up to 5 seconds), stop, and free the port.
-
-        Closing twice does nothing.
-        """
+        """End public addresses, let running requests finish (up to 5 seconds), free the port. Twice does nothing."""
         with self._closing:
             for tunnel in self.tunnels:
                 try:
@@ -200,7 +195,6 @@ def run_with_ngrok(app: Flask) -> None:
 
 
 def _show(server: Server, port: int | None, ways: Ways) -> None:
-    """Print where the page is, open the ways to it from outside, and print where they begin and who can use them."""
     protection = f"no password protects it; password='...' or the variable {PASSWORD_VARIABLE} sets one"
     if server.app.config.get("RATSNLP_PASSWORD_SET", False):
         protection = "a password protects it"

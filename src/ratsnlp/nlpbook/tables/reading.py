@@ -7,7 +7,6 @@ file is decoded to know its encoding; it is never guessed from a part.
 import codecs
 import csv
 import json
-import logging
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +20,8 @@ from zipfile import BadZipFile
 
 from ratsnlp.nlpbook.data.corpus import parse_json_list
 from ratsnlp.nlpbook.errors import CorpusFormatError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.texts import shorten
-
-logger = logging.getLogger("ratsnlp")
 
 SHOWN = {
     "utf-8": "UTF-8",
@@ -77,11 +75,7 @@ class Table:
         self.names: list[str] = self._open()[0]
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows below the header, one by one. Rows without any text are skipped.
-
-        Raises:
-            CorpusFormatError: The file breaks off, or a quote never closes; names the line.
-        """
+        """Yield the rows below the header that hold any text; a CorpusFormatError names a line that breaks off."""
         return self._open()[1]
 
     def _open(self) -> tuple[list[str], Iterator[Row]]:
@@ -291,10 +285,8 @@ def _open_workbook(path: Path) -> Iterator[Any]:
 def read_table(path: Path, columns: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[str]]]:
     """Yield `(line, cells)` of the rows of a table with known columns; other columns are ignored.
 
-    `columns` are, for each cell wanted, in order, the names that its column may have, in any case.
-
-    Raises:
-        CorpusFormatError: A column is missing, or a row has other columns; names the file and the line.
+    `columns` are, for each cell wanted, in order, the names that its column may have, in any case. A CorpusFormatError
+    names the line of a header, or of a row, that lacks one.
     """
     table = Table(path)
     header = [name.casefold() for name in table.names]

@@ -1,6 +1,5 @@
 """Rows of texts and labels, and labels that come from the data: how they are written, and in which order they stand."""
 
-import logging
 import re
 import sys
 from collections import Counter
@@ -9,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ratsnlp.nlpbook.errors import CorpusFormatError
+from ratsnlp.nlpbook.logs import logger
 from ratsnlp.nlpbook.tables.columns import Chooser, Columns
 from ratsnlp.nlpbook.tables.reading import Row, Table
-
-logger = logging.getLogger("ratsnlp")
 
 MOST_LABELS, SHOWN_LABELS, SHOWN_ROWS = 1000, 20, 10
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
@@ -73,8 +71,7 @@ class LabelledTable:
     def survey(self) -> list[str]:
         """Read all of the table once; set `labels` where they come from the data, and return the label of every row.
 
-        Raises:
-            CorpusFormatError: Rows cannot be used, there are none, or the label column does not hold labels.
+        A CorpusFormatError says that rows cannot be used, or that the label column does not hold labels.
         """
         path, bad, good = self.table.path, [], []
         for row in self.table.rows():
