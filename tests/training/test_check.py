@@ -339,12 +339,13 @@ class Fit:
     accumulate_grad_batches = 2
     is_global_zero = True
     global_step = 0
+    estimated_stepping_batches = 1000
     optimizers = (torch.optim.SGD([torch.zeros(1)], lr=5e-5),)
 
 
-def run_steps(model, losses):
+def run_steps(model, losses, planned=1000):
     task, fit, watch = pl.LightningModule(), Fit(), StuckLoss()
-    task.model = model
+    task.model, fit.estimated_stepping_batches = model, planned
     watch.on_fit_start(fit, task)
     for step, loss in enumerate(losses, start=1):
         for part in range(2):
@@ -371,6 +372,11 @@ def test_a_loss_that_stays_at_guessing_is_said_once(caplog, losses, times):
         assert text.startswith("after 200 steps the loss is ")
         assert "guessing among 2 labels gives ln 2 = 0.693: the model does not learn. Look at the tokenizer" in text
         assert "learning rate (5e-05" in text
+
+
+def test_a_short_training_is_told_half_way(caplog):
+    run_steps(build_model(BertConfig), [math.log(2)] * 60, planned=60)
+    assert [record.getMessage()[:45] for record in caplog.records] == ["after 30 steps the loss is 0.693, and guessin"]
 
 
 def test_a_model_that_is_no_classifier_has_no_stuck_loss(caplog):

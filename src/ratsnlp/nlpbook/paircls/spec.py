@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from ratsnlp.nlpbook.arguments import LAST_EPOCH
 from ratsnlp.nlpbook.classification.spec import SPEC as CLASSIFICATION
 from ratsnlp.nlpbook.paircls.corpus import NLI_LABELS
 from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage
@@ -31,7 +32,7 @@ SPEC = dataclasses.replace(  # settings, dataset and task are the same
     ),
     choose_page=f"{HERE}.spec:choose_page",
     demo=Demo(
-        settings={"max_seq_length": 64, "epochs": 8, "monitor": "max val_acc"},
+        settings={"max_seq_length": 64, "epochs": 3, "learning_rate": 1e-4, "batch_size": 32, "monitor": LAST_EPOCH},
         inputs=(
             (PREMISE, "도서관은 오전에 문을 연다."),
             (PREMISE, "도서관은 오후가 되어야 문을 연다."),

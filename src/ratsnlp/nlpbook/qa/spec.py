@@ -36,7 +36,7 @@ SPEC = TaskSpec(
         ),
     ),
     demo=Demo(
-        settings={"max_seq_length": 192, "epochs": 8, "attention_dropout": 0.0},
+        settings={"max_seq_length": 192, "epochs": 1, "attention_dropout": 0.0},
         inputs=(
             ("한글을 만든 사람은 누구인가?", DEMO_PASSAGE),
             ("한글의 처음 이름은 무엇이었나?", DEMO_PASSAGE),

@@ -27,8 +27,8 @@ from ratsnlp.nlpbook.old_names import SETTINGS
 from ratsnlp.nlpbook.training import saving
 from ratsnlp.nlpbook.training.task import Task
 
-STUCK_STEPS, STUCK_WINDOW = 200, 100
-"""Optimizer steps to wait before looking, and how many of them the mean loss is of."""
+STUCK_STEPS = 200
+"""Optimizer steps to wait before looking, at most; half of them make the mean. A short training waits half its steps."""
 NOT_MOVED = 0.97
 """A mean loss above this share of ln k has not moved."""
 
@@ -38,7 +38,8 @@ class StuckLoss(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin to watch, where there are labels."""
-        self.losses: deque[Tensor] = deque(maxlen=STUCK_WINDOW * trainer.accumulate_grad_batches)
+        self.wait = max(2, int(min(STUCK_STEPS, trainer.estimated_stepping_batches / 2)))
+        self.losses: deque[Tensor] = deque(maxlen=self.wait // 2 * trainer.accumulate_grad_batches)
         self.watched = class_count(getattr(pl_module, "model", None)) or 0
 
     def on_train_batch_end(
@@ -48,7 +49,7 @@ class StuckLoss(Callback):
         if not self.watched:
             return
         self.losses.append(outputs["loss"].detach() * trainer.accumulate_grad_batches)  # still on the device
-        if trainer.global_step < STUCK_STEPS or len(self.losses) < (self.losses.maxlen or 0):
+        if trainer.global_step < self.wait or len(self.losses) < (self.losses.maxlen or 0):
             return
         classes, self.watched = self.watched, 0
         mean, guessing = float(torch.stack(list(self.losses)).float().mean()), math.log(classes)
