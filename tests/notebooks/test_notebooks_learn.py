@@ -100,7 +100,9 @@ def test_pairs_are_learnt(run):
 
 @pairs
 def test_pairs_are_learnt_by_more_than_the_hypotheses(run):
-    blind, both = (number(r"(0\.\d{4})", line) for line in printed(run("paircls_train"), "hypothesis-only").splitlines())
+    blind, both = (
+        number(r"(0\.\d{4})", line) for line in printed(run("paircls_train"), "hypothesis-only").splitlines()
+    )
     assert 0.28 < blind < 0.42  # 0.37쯤에 그칩니다
     assert both > blind + 0.08
 
@@ -113,3 +115,69 @@ def test_pairs_are_mistaken_as_the_notebook_says(run):
     assert found[0][1] + found[1][0] > found[0][2] + found[1][2]  # 참과 거짓은 서로 자주 맞바꿉니다
     texts = [row.split() for row in printed(run("paircls_train"), "corpus").splitlines()]
     assert len(texts) == 3
+
+
+@pairs
+def test_page_of_pairs_answers_rightly(run):
+    notebook = run("paircls_deploy")
+    assert ast.literal_eval(result(notebook, "inference-try"))["prediction"] == "거짓 (contradiction)"
+    lines = printed(notebook, "compare").splitlines()
+    assert len(lines) == 3
+    assert all(re.match(r"같음 (참 [\d.]+) / \1 \| ", line) for line in lines)
+    assert printed(notebook, "api-answer").startswith("200 ")
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+@questions
+def test_questions_are_learnt(run):
+    notebook = run("qa_train")
+    assert history(notebook)[-1]["val_f1"] > 50
+    card = printed(notebook, "evaluate")
+    assert number(r"(?m)^EM +([\d.]+)", card) >= 45
+    assert number(r"(?m)^F1 +([\d.]+)", card) >= 52
+
+
+@questions
+def test_some_questions_have_no_answer_and_the_model_says_so(run):
+    card = printed(run("qa_train"), "evaluate")
+    assert "no answer" in card
+
+
+@questions
+def test_josa_cut_raises_exact_match(run):
+    notebook = run("qa_train")
+    card = printed(notebook, "evaluate")
+    cut, kept = (number(rf"(?m)^josa {how} +EM ([\d.]+)", card) for how in ("cut", "kept"))
+    assert cut > kept + 1
+    risen, fallen = map(int, re.findall(r"것 (\d+)개", printed(notebook, "josa-changed").splitlines()[1]))
+    assert risen > fallen
+    assert number(r"\((\d+)%\)", printed(notebook, "josa-share")) > 50  # 다른 한글이 이어지는 질문이 많습니다
+
+
+@questions
+def test_page_of_questions_answers_rightly(run):
+    notebook = run("qa_deploy")
+    assert "1900년" in ast.literal_eval(result(notebook, "inference-try"))
+    assert ast.literal_eval(result(notebook, "predictor")) == "1900년"
+    assert printed(notebook, "api-answer").startswith("200 1900년 ")
+    kept, cut = (line.partition(": ")[2].split(" / ")[0] for line in printed(notebook, "josa").splitlines())
+    assert (kept, cut) == ("1900년에", "1900년")
+
+
+@questions
+def test_windows_find_what_one_window_cannot_read(run):
+    notebook = run("qa_deploy")
+    gold, by_hand = re.search(r"정답: (.+) / 손으로 쓴 함수의 답: (.*)", printed(notebook, "long")).groups()
+    assert by_hand != gold
+    assert printed(notebook, "long-again").splitlines()[0] == f"정답: {gold} / 모델: {gold}"
+    scores = [line.split()[1] for line in printed(notebook, "scores").splitlines()]
+    assert scores.count("100") > len(scores) / 3
+
+
+@questions
+def test_the_threshold_decides_whether_there_is_an_answer(run):
+    low, middle, high = (line.split(" ", 1)[1] for line in printed(run("qa_deploy"), "no-answer").splitlines())
+    assert low == middle == "(답 없음)"  # 지문에 없는 것
+    assert high != "(답 없음)"

@@ -173,7 +173,9 @@ def test_train_notebook_shows_what_josa_do_to_exact_match(train_notebook):
         "제주도 -> 제주",
     ]
     counted, moved, *rows = printed(train_notebook, "josa-changed").splitlines()
-    changed = int(re.fullmatch(rf"질문 {len(builtin_examples('val'))}개 가운데 답에서 조사를 뗀 것 (\d+)개", counted)[1])
+    changed = int(
+        re.fullmatch(rf"질문 {len(builtin_examples('val'))}개 가운데 답에서 조사를 뗀 것 (\d+)개", counted)[1]
+    )
     assert re.fullmatch(r"EM이 오른 것 \d+개, 내린 것 \d+개", moved)
     assert len(rows) == min(changed, 8)
     assert all(re.fullmatch(r"(?s)정답 .+: .+ \(\d+\) -> .+ \(\d+\)", row) for row in rows)
