@@ -10,7 +10,7 @@ from ratsnlp.nlpbook.paircls.corpus import NLI_LABELS
 from ratsnlp.nlpbook.tasks import Baseline, Demo, DemoPage
 
 HERE = "ratsnlp.nlpbook.paircls"
-PREMISE = "도서관은 아침 아홉 시에 문을 연다."
+PREMISE = "할머니가 시장에서 사과를 한 봉지 샀다."
 
 SPEC = dataclasses.replace(  # settings, dataset and task are the same
     CLASSIFICATION,
@@ -25,18 +25,18 @@ SPEC = dataclasses.replace(  # settings, dataset and task are the same
         title="문장 쌍 분류",
         fields=("premise", "hypothesis"),
         examples=(
-            ("동생은 아침마다 강아지와 공원을 걷는다.", "동생은 강아지와 산책을 한다."),
+            ("동생은 아침마다 강아지와 공원을 걷는다.", "동생은 아침에 공원에 간다."),
             ("이 식당은 월요일마다 문을 닫는다.", "월요일에도 이 식당에서 밥을 먹을 수 있다."),
-            ("할머니가 시장에서 사과를 한 봉지 샀다.", "할머니는 사과로 잼을 만들 생각이다."),
+            (PREMISE, "할머니는 사과로 잼을 만들 생각이다."),
         ),
     ),
     choose_page=f"{HERE}.spec:choose_page",
     demo=Demo(
         settings={"max_seq_length": 64, "epochs": 3, "learning_rate": 1e-4, "batch_size": 32, "monitor": LAST_EPOCH},
         inputs=(
-            (PREMISE, "도서관은 오전에 문을 연다."),
-            (PREMISE, "도서관은 오후가 되어야 문을 연다."),
-            (PREMISE, "도서관에는 만화책이 많다."),
+            (PREMISE, "할머니가 과일을 샀다."),
+            (PREMISE, "할머니는 시장에서 아무것도 사지 않았다."),
+            (PREMISE, "할머니는 사과로 잼을 만들 생각이다."),
         ),
         shown=("premise", "hypothesis", "prediction"),
     ),
