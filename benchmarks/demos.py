@@ -2,8 +2,8 @@
 
     python benchmarks/demos.py [--task qa ...] [--seed 1 ...] [--corpora FOLDER] [--set epochs=2 ...]
 
-Printed for each task and seed: seconds (training, scoring, answers), the scores on the built-in test split, and what the
-demo answers. With `--corpora`, which holds `nsmc/ratings_test.txt`, the reviews' model is scored on its 50,000 rows
+Printed for each task and seed: seconds (training, scoring, answers), the scores on the built-in test split, and what
+the demo answers. With `--corpora`, which holds `nsmc/ratings_test.txt`, the reviews' model is scored on its 50,000 rows
 too. `--set` tries other settings than the demo's. What a demo promises is what its worst seed reaches.
 """
 
