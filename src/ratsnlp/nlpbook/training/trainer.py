@@ -28,7 +28,7 @@ from ratsnlp.nlpbook.training import saving
 from ratsnlp.nlpbook.training.task import Task
 
 STUCK_STEPS = 200
-"""Steps to wait before looking, at most; the second half of them makes the mean. A short training waits half its own."""
+"""Steps to wait before looking, at most; the mean is of the second half of them. A short training: half its own."""
 NOT_MOVED = 0.97
 """A mean loss above this share of ln k has not moved."""
 
