@@ -108,7 +108,7 @@ def test_serve_answers_on_its_port(trained):
 @pytest.mark.notebook
 @pytest.mark.parametrize(
     ("task", "examples", "metric", "at_least"),
-    [("classification", 200, "accuracy", 0.8), ("paircls", 150, "accuracy", 0.3), ("qa", 48, "f1", 10)],
+    [("classification", 400, "accuracy", 0.85), ("paircls", 300, "accuracy", 0.5), ("qa", 209, "f1", 62)],
 )
 def test_the_demo_trains_evaluates_and_answers(call, tmp_path, task, examples, metric, at_least):
     folder = tmp_path / "demo"

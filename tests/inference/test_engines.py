@@ -69,7 +69,7 @@ def test_an_engine_that_decides_otherwise_is_not_used(predictor, monkeypatch, ca
     predictor.use_engine("torch-int8", [review.text_a for review in read_reviews("test")])
     assert predictor.engine_name == "torch"
     assert torch.equal(predictor.logits(TEXTS), expected)
-    said = "engine torch-int8 is not used: it decides 0.0% of 200 sample questions as 'torch' does; needed: 99%"
+    said = "engine torch-int8 is not used: it decides 0.0% of 400 sample questions as 'torch' does; needed: 99%"
     assert said in caplog.text
 
 
