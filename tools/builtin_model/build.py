@@ -35,7 +35,7 @@ from torch.nn.functional import (
     scaled_dot_product_attention,
     softmax,
 )
-from transformers import BertConfig, BertModel
+from transformers import BertModel
 
 SEED = 7
 LAYERS = [0, 2, 4, 7, 9, 11]
@@ -45,7 +45,7 @@ CLS, SEP, MASK = 2, 3, 4
 MASKED, WARMUP = 0.15, 0.04
 NEIGHBOURS = 32
 TEMPERATURE = 2.0
-torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for each new shape, which takes longer than a step
+torch.backends.cuda.enable_cudnn_sdp(False)  # it makes a plan for each new shape, which takes longer than a step
 PACKAGE_FOLDER = Path(__file__).parents[2] / "src" / "ratsnlp" / "nlpbook" / "builtin" / "model"
 
 BATCHES = {  # tokens of a batch, and how many of a hundred batches are of this kind: for the tutor and for the student
@@ -411,10 +411,10 @@ def learn(
                 return
 
 
-def start(work: Path, device: str, column: int, without: tuple[str, ...], seed: int) -> tuple[Lessons, int]:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+def start(work: Path, device: str, column: int, without: tuple[str, ...]) -> tuple[Lessons, int]:
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.manual_seed(SEED)
     teacher = BertModel.from_pretrained(work / "teacher", dtype=torch.float32).to(device).eval()
     lessons = Lessons(work, teacher, device, column, without)
     return lessons, int(np.load(work / "rows.npz")["tags.tags"].max()) + 1
@@ -461,7 +461,7 @@ def rows(corpora: Path, work: Path) -> None:
 @click.option("--without", multiple=True, type=click.Choice(list(BATCHES)))
 def tutor(work: Path, device: str, minutes: float, rate: float, without: tuple[str, ...]) -> None:
     """Teach the teacher the tasks; writes `tutor.pt`."""
-    lessons, tags = start(work, device, 1, without, SEED)
+    lessons, tags = start(work, device, 1, without)
     network = Network(work / "teacher", tags).to(device).train()
     learn(network, lessons, minutes, rate, work / "tutor.jsonl")
     torch.save(network.state_dict(), work / "tutor.pt")
@@ -487,7 +487,7 @@ def student(
     tutored: bool,
 ) -> None:
     """Distil; writes the student and its loss curve."""
-    lessons, tags = start(work, device, 2, without, SEED)
+    lessons, tags = start(work, device, 2, without)
     guide = Network(work / "teacher", tags).to(device).eval()
     if tutored:
         guide.load_state_dict(torch.load(work / "tutor.pt", map_location=device, weights_only=True))
@@ -519,7 +519,6 @@ def ship(work: Path, source: str, out: Path) -> None:
     config = json.loads((out / "config.json").read_text(encoding="utf-8")) | {"dtype": "float32"}
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     write_vocabulary((work / "teacher" / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1], out)
-    BertConfig.from_pretrained(out)
     click.echo(f"{out}: {sum(path.stat().st_size for path in out.iterdir()) / 1e6:.1f} MB")
 
 

@@ -126,26 +126,18 @@ def write_rows(corpora: Path, vocabulary: Path, work: Path) -> dict[str, int]:
     common |= {"downstream_corpus_name": "none", "seed": 7}
 
     def given(task: str, labels: list[str], dataset: Any, args: Any, **fields: str) -> list[dict[str, Any]]:
-        return list(read_rows(_given_dataset(dataset, args, tokenizer, examples[task], labels), **fields))
+        return list(read_rows(dataset(args, tokenizer, Given(examples[task], labels), "train"), **fields))
+
+    def labelled(task: str, labels: list[str]) -> list[dict[str, Any]]:
+        args = ClassificationTrainArguments(max_seq_length=96, **common)
+        return given(task, labels, ClassificationDataset, args, label="label")
 
     short, long = read_texts(examples)
     rows = {
         "text": [*encode_pairs(tokenizer, short, 128), *encode_pairs(tokenizer, long, 256, 64)],
         "sentence": list(encode_pairs(tokenizer, [(text, None) for text in read_sentences(examples)], 64)),
-        "feeling": given(
-            "feeling",
-            ["0", "1"],
-            ClassificationDataset,
-            ClassificationTrainArguments(max_seq_length=96, **common),
-            label="label",
-        ),
-        "entailment": given(
-            "entailment",
-            LABELS,
-            ClassificationDataset,
-            ClassificationTrainArguments(max_seq_length=96, **common),
-            label="label",
-        ),
+        "feeling": labelled("feeling", ["0", "1"]),
+        "entailment": labelled("entailment", LABELS),
         "span": given(
             "span",
             [],
@@ -164,7 +156,3 @@ def write_rows(corpora: Path, vocabulary: Path, work: Path) -> dict[str, int]:
     }
     np.savez_compressed(work / "rows.npz", **{f"{k}.{n}": a for k, r in rows.items() for n, a in pack(r).items()})
     return {kind: len(found) for kind, found in rows.items()}
-
-
-def _given_dataset(dataset: Any, args: Any, tokenizer: Any, examples: list[Any], labels: list[str]) -> Any:
-    return dataset(args, tokenizer, Given(examples, labels), "train")

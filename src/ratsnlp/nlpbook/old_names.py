@@ -163,7 +163,7 @@ convert_ner = partial(_convert, "ner.dataset:NERDataset")
 def add_encode_plus() -> None:
     """Put `encode_plus`, which transformers 5 no longer has, back on tokenizers: the published cells call it.
 
-    Ids given for a text, as those cells do, and tokens stay as they are: none is read back and cut anew.
+    Ids given for a text, as those cells do, and tokens stay as they are: none is read back and cut again.
     """
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerBase

@@ -86,7 +86,7 @@ class NERPredictor(Predictor):
         return table
 
     def read(self, texts: Sequence[str], batch_size: int = 64, progress: bool = False) -> list[Reading]:
-        """Return what the model says of texts in NFC, at most `batch_size` windows of like length in a forward pass."""
+        """Return what the model says of texts in NFC, at most `batch_size` windows of similar length at once."""
         tokens = tokenize_entities(self.tokenizer, texts, self.splitter if self.josa_split else None)
         windows = cut_windows(list(map(len, tokens)), self.layout.room, self.layout.stride)
         ids = [self.layout.wrap(tokens[i].ids[start:end]).tolist() for i, start, end in windows]
